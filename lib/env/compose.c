@@ -1,0 +1,116 @@
+/* Operations made of several others, the same in every environment. */
+#include "config.h"
+
+#include "env/env.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int mq_env_pwrite(struct mq_env *env, struct mq_file *file, const void *data, size_t size,
+		  int64_t at)
+{
+	struct iovec iov = {(void *)(uintptr_t)data, size};
+
+	return mq_env_pwritev(env, file, &iov, 1, at);
+}
+
+int mq_env_sync_dir(struct mq_env *env, const char *path)
+{
+	struct mq_file *dir;
+	int rc = mq_env_open(env, path, MQ_OPEN_DIRECTORY, &dir);
+
+	if (rc != 0)
+		return rc;
+	rc = mq_env_sync(env, dir);
+	mq_env_close(env, dir);
+	return rc;
+}
+
+static int read_open_file(struct mq_env *env, struct mq_file *file, size_t size_max, char **data,
+			  size_t *size)
+{
+	int64_t n = mq_env_size(env, file);
+	char *p;
+
+	if (n < 0)
+		return (int)n;
+	if ((uint64_t)n > size_max)
+		return -EFBIG;
+	p = malloc((size_t)n + 1);
+	if (!p)
+		return -ENOMEM;
+	n = mq_env_pread(env, file, p, (size_t)n, 0);
+	if (n < 0) {
+		free(p);
+		return (int)n;
+	}
+	p[n] = '\0';
+	*data = p;
+	*size = (size_t)n;
+	return 0;
+}
+
+int mq_env_read_file(struct mq_env *env, const char *path, size_t size_max, char **data,
+		     size_t *size)
+{
+	struct mq_file *file;
+	int rc = mq_env_open(env, path, MQ_OPEN_READ, &file);
+
+	if (rc != 0)
+		return rc;
+	rc = read_open_file(env, file, size_max, data, size);
+	mq_env_close(env, file);
+	return rc;
+}
+
+static int write_new_file(struct mq_env *env, const char *path, const void *data, size_t size)
+{
+	struct mq_file *file;
+	int rc = mq_env_open(env, path, MQ_OPEN_WRITE | MQ_OPEN_CREATE | MQ_OPEN_TRUNCATE, &file);
+
+	if (rc != 0)
+		return rc;
+	rc = mq_env_pwrite(env, file, data, size, 0);
+	if (rc == 0)
+		rc = mq_env_sync(env, file);
+	mq_env_close(env, file);
+	return rc;
+}
+
+static int sync_parent(struct mq_env *env, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char *dir;
+	int rc;
+
+	if (!slash)
+		return mq_env_sync_dir(env, ".");
+	dir = strndup(path, slash == path ? 1 : (size_t)(slash - path));
+	if (!dir)
+		return -ENOMEM;
+	rc = mq_env_sync_dir(env, dir);
+	free(dir);
+	return rc;
+}
+
+int mq_env_replace_file(struct mq_env *env, const char *path, const void *data, size_t size)
+{
+	char *tmp = malloc(strlen(path) + sizeof(".tmp"));
+	int rc;
+
+	if (!tmp)
+		return -ENOMEM;
+	strcpy(tmp, path);
+	strcat(tmp, ".tmp");
+	rc = write_new_file(env, tmp, data, size);
+	if (rc == 0)
+		rc = mq_env_rename(env, tmp, path);
+	if (rc == 0)
+		rc = sync_parent(env, path);
+	else
+		mq_env_unlink(env, tmp);
+	free(tmp);
+	return rc;
+}
