@@ -8,4 +8,15 @@
 #include <mq/config.h>
 #include <mq/record.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** The version of the library, such as "0.1.0". Thread: any. Memory: static. */
+MQ_API const char *mq_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+
 #endif

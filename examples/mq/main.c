@@ -1,0 +1,81 @@
+/*
+ * mq: Kafka's command line tools in one program. `mq topics` is
+ * kafka-topics.sh, `mq server-start` is kafka-server-start.sh, and so on.
+ * This file finds the subcommand and runs it.
+ */
+#include "mq.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct mq_command commands[] = {
+};
+
+#define N_COMMANDS ((int)(sizeof(commands) / sizeof(commands[0])))
+
+static const char *command_name(const void *names, int i)
+{
+	(void)names;
+	return i < N_COMMANDS ? commands[i].name : NULL;
+}
+
+static void print_help(void)
+{
+	printf("Usage: mq COMMAND [OPTION...]\n"
+	       "Kafka's command line tools, on libmq.\n"
+	       "\n"
+	       "Commands:\n");
+	for (int i = 0; i < N_COMMANDS; i++)
+		printf("  %-22s %s\n", commands[i].name, commands[i].summary);
+	printf("\n"
+	       "Options:\n"
+	       "  --help                 this page; after a command, the command's options\n"
+	       "  --version              the version of libmq\n"
+	       "\n"
+	       "Example:\n"
+	       "  mq topics --create --topic first --bootstrap-server localhost:9092\n"
+	       "\n"
+	       "The manual is mq(1).\n");
+}
+
+static int run_command(int argc, char **argv)
+{
+	const char *name = argv[0], *nearest;
+
+	for (int i = 0; i < N_COMMANDS; i++)
+		if (strcmp(name, commands[i].name) == 0)
+			return commands[i].run(argc, argv);
+	nearest = opt_nearest(name, command_name, NULL);
+	fprintf(stderr, "mq: there is no command \"%s\"", name);
+	if (nearest)
+		fprintf(stderr, "; did you mean \"%s\"?", nearest);
+	fprintf(stderr, "\nTry: mq --help\n");
+	return EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+	int code;
+
+	if (argc < 2) {
+		fprintf(stderr, "mq: which command?\nTry: mq --help\n");
+		return EXIT_USAGE;
+	}
+	if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "version") == 0) {
+		printf("mq %s\n", mq_version());
+		code = EXIT_OK;
+	} else if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+		   strcmp(argv[1], "help") == 0) {
+		print_help();
+		code = EXIT_OK;
+	} else {
+		code = run_command(argc - 1, argv + 1);
+	}
+	/* Output that did not reach the file or pipe is a failure, too. */
+	if ((fflush(stdout) != 0 || ferror(stdout)) && code == EXIT_OK) {
+		fprintf(stderr, "mq: writing the output failed: %s\n", strerror(errno));
+		code = EXIT_FAILED;
+	}
+	return code;
+}
