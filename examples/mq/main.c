@@ -10,14 +10,13 @@
 #include <string.h>
 
 static const struct mq_command commands[] = {
+	{NULL, NULL, NULL},
 };
-
-#define N_COMMANDS ((int)(sizeof(commands) / sizeof(commands[0])))
 
 static const char *command_name(const void *names, int i)
 {
 	(void)names;
-	return i < N_COMMANDS ? commands[i].name : NULL;
+	return commands[i].name;
 }
 
 static void print_help(void)
@@ -26,8 +25,8 @@ static void print_help(void)
 	       "Kafka's command line tools, on libmq.\n"
 	       "\n"
 	       "Commands:\n");
-	for (int i = 0; i < N_COMMANDS; i++)
-		printf("  %-22s %s\n", commands[i].name, commands[i].summary);
+	for (const struct mq_command *c = commands; c->name; c++)
+		printf("  %-22s %s\n", c->name, c->summary);
 	printf("\n"
 	       "Options:\n"
 	       "  --help                 this page; after a command, the command's options\n"
@@ -43,9 +42,9 @@ static int run_command(int argc, char **argv)
 {
 	const char *name = argv[0], *nearest;
 
-	for (int i = 0; i < N_COMMANDS; i++)
-		if (strcmp(name, commands[i].name) == 0)
-			return commands[i].run(argc, argv);
+	for (const struct mq_command *c = commands; c->name; c++)
+		if (strcmp(name, c->name) == 0)
+			return c->run(argc, argv);
 	nearest = opt_nearest(name, command_name, NULL);
 	fprintf(stderr, "mq: there is no command \"%s\"", name);
 	if (nearest)

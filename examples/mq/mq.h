@@ -51,17 +51,17 @@ enum opt_kind {
 struct opt {
 	const char *name;
 	enum opt_kind kind;
-	void *value;       /* points to the type that kind says */
-	const char *arg;   /* what the help calls the value; NULL for a flag */
+	void *value;     /* points to the type that kind says */
+	const char *arg; /* what the help calls the value; NULL for a flag */
 	const char *help;
-	bool *given;       /* set to true if the option is given; may be NULL */
+	bool *given; /* set to true if the option is given; may be NULL */
 };
 
 struct opt_set {
-	const char *command;  /* "topics" */
-	const char *synopsis; /* what follows "mq topics " in the usage line */
-	const char *about;    /* one or two sentences */
-	const char *example;  /* one or more complete command lines, indented by two blanks */
+	const char *command;    /* "topics" */
+	const char *synopsis;   /* what follows "mq topics " in the usage line */
+	const char *about;      /* one or two sentences */
+	const char *example;    /* one or more complete command lines, indented by two blanks */
 	const struct opt *opts; /* ends with a NULL name */
 	struct opt_list *rest;  /* arguments without dashes go here; NULL: none are allowed */
 };

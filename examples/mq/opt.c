@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HELP_COLUMN 34 /* where the texts of the help begin */
-#define HELP_WIDTH  98
+#define HELP_COLUMN  34 /* where the texts of the help begin */
+#define HELP_WIDTH   98
 #define NAME_MAX_LEN 64 /* longest name opt_nearest() looks at */
 
 /* --- telling --------------------------------------------------------------- */
