@@ -51,23 +51,23 @@ struct mq_call {
 	 * writable: the broker patches offsets in place. */
 	int16_t api_key;
 	int16_t api_version;
-	mq_bytes client_id;     /* data NULL: none */
-	void *request;          /* struct mq_<api>_request */
+	mq_bytes client_id; /* data NULL: none */
+	void *request;      /* struct mq_<api>_request */
 	const struct mq_peer *peer;
-	struct mq_arena arena;  /* memory of the response */
+	struct mq_arena arena; /* memory of the response */
 
 	/* The answer. err != MQ_OK: there is no response (the link broke, the
 	 * deadline passed, or the service wants the connection closed:
 	 * MQ_E_PROTOCOL). response is NULL with MQ_OK only for Produce acks=0. */
 	void (*done)(struct mq_call *call, mq_err err);
 	void *done_arg;
-	void *response;         /* struct mq_<api>_response, in the arena */
+	void *response; /* struct mq_<api>_response, in the arena */
 	struct mq_release *releases;
 
 	/* For whoever holds the call now (the link or the service). */
 	struct mq_list node;
 	void *holder;
-	int64_t deadline_us;    /* client side: monotonic; 0 is none */
+	int64_t deadline_us; /* client side: monotonic; 0 is none */
 };
 
 /* Registers fn(arg) for the release. False when out of memory (fn then has
