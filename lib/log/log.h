@@ -64,6 +64,9 @@ struct mq_log_marks {
 
 /* [L] */
 void mq_log_marks(const struct mq_log *log, struct mq_log_marks *out);
+/* [L] The last stable offset under this high watermark. Unlike the smaller of it
+ * and first_unstable it also waits for markers to be below the watermark. */
+int64_t mq_log_stable_offset(struct mq_log *log, int64_t high_watermark);
 const char *mq_log_topic(const struct mq_log *log);
 int32_t mq_log_partition(const struct mq_log *log);
 const struct mq_log_conf *mq_log_conf(const struct mq_log *log);
@@ -90,7 +93,8 @@ struct mq_append {
 	int64_t now_ms; /* wall clock */
 
 	/* Set by mq_log_append(). duplicate: this batch of an idempotent producer
-	 * is in the log already, at these offsets; it was not queued. */
+	 * is in the log already, at these offsets; it was not queued. (A repetition
+	 * of one that is still queued is queued behind it, with its offsets.) */
 	int64_t base_offset, last_offset;
 	bool duplicate;
 
@@ -99,6 +103,7 @@ struct mq_append {
 
 	struct mq_list node; /* on the log's queue, then on the list of done ones */
 	void *owner;         /* the caller's */
+	bool shadow;         /* private: repeats a batch that is still queued */
 };
 
 /* [L] Checks, reserves offsets, queues. Errors: the sequence errors of
@@ -150,7 +155,9 @@ struct mq_log_read {
 	uint32_t size;
 
 	struct mq_segment *segment; /* private */
-	int64_t hint;               /* private */
+	int64_t hint;               /* private: where a scan may begin */
+	int64_t limit;              /* private: published size of the segment */
+	bool bounded;               /* private: max_offset may lie in this segment */
 };
 
 /* [L] MQ_E_OFFSET_OUT_OF_RANGE below the start or above LEO. */
