@@ -14,7 +14,7 @@
 
 #define MQ_PAGE_SIZE 4096u
 
-#define mq_container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
+#define mq_container_of(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 #define mq_array_size(a)                   (sizeof(a) / sizeof((a)[0]))
 #define MQ_MIN(a, b)                       ((a) < (b) ? (a) : (b))
 #define MQ_MAX(a, b)                       ((a) > (b) ? (a) : (b))
