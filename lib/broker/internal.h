@@ -1,0 +1,251 @@
+/*
+ * What the files of the broker core share: the core itself, its topics, calls
+ * that wait, and small helpers of the handlers.
+ *
+ * A handler is called without the lock, on the thread that brought the call.
+ * It takes the lock for moments:
+ *
+ *     struct mq_list tasks;
+ *     mq_core_enter(core, &tasks);          -- lock
+ *     ... look up, change, wait ...
+ *     mq_core_leave(core, &tasks);          -- unlock, then what became ready
+ *
+ * and answers with mq_core_answer(), at once or later, never with the lock held.
+ * [L] marks functions that want the lock, [U] those that must be called without.
+ */
+#ifndef MQ_BROKER_INTERNAL_H
+#define MQ_BROKER_INTERNAL_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <mq/config.h>
+#include <mq/error.h>
+
+#include "base/list.h"
+#include "base/logger.h"
+#include "base/map.h"
+#include "broker/core.h"
+#include "env/env.h"
+#include "log/store.h"
+#include "net/call.h"
+#include "protocol/field.h"
+#include "record/codec.h"
+#include "replica/partition.h"
+
+struct mq_cluster;
+struct mq_producer_ids;
+struct mq_sessions;
+
+/* --- topics ---------------------------------------------------------------- */
+
+#define MQ_COMPRESSION_PRODUCER (-1) /* compression.type=producer: keep the client's codec */
+
+/* The effective configuration of a topic. */
+struct mq_topic_conf {
+	struct mq_log_conf log; /* with max_message_bytes, cleanup_policy, flush_before_ack */
+	bool log_append_time;   /* message.timestamp.type */
+	int64_t timestamp_before_max_ms, timestamp_after_max_ms; /* INT64_MAX: any */
+	int compression;       /* enum mq_compression or MQ_COMPRESSION_PRODUCER */
+	int compression_level; /* MQ_COMPRESSION_LEVEL: the codec's own */
+	int32_t isr_min;       /* min.insync.replicas */
+	bool down_convert;     /* message.downconversion.enable */
+};
+
+/*
+ * A topic. Found under the lock; whoever leaves the lock with one holds a
+ * reference, and thereby keeps the partitions and their logs. Partitions are
+ * only added. Deleting: take it out of the maps and lose its partitions [L],
+ * then drop the maps' reference [U]; when the last one goes, retired() runs,
+ * and may hand the logs to mq_store_delete().
+ */
+struct mq_topic {
+	_Atomic int refs;
+	char *name;
+	mq_bytes name_bytes; /* the same */
+	struct mq_uuid id;
+	bool internal;
+	struct mq_topic_conf conf;        /* [L] */
+	struct mq_conf *overrides;        /* [L] what was set for the topic; owned; may be NULL */
+	int32_t n_partitions;             /* [L] */
+	struct mq_partition **partitions; /* [L] the array; what it points to stays */
+	void (*retired)(struct mq_core *core, struct mq_topic *topic); /* [U]; then it is freed */
+};
+
+/* topic.c. A new topic without partitions and with one reference. NULL: out of memory. */
+struct mq_topic *mq_topic_new(struct mq_core *core, mq_bytes name, const struct mq_uuid *id);
+/* Adds the next partition, led by this broker; the log is open. [L] once known. */
+mq_err mq_topic_add(struct mq_core *core, struct mq_topic *topic, struct mq_log *log,
+		    const int32_t *replicas, int32_t n_replicas, int32_t leader_epoch);
+/* [L] Puts it into both maps (which take over the caller's reference), or out of
+ * them (the reference goes to the caller). */
+mq_err mq_topic_link(struct mq_core *core, struct mq_topic *topic);
+void mq_topic_unlink(struct mq_core *core, struct mq_topic *topic);
+/* [L] Finds; a reference for the caller, NULL when there is none. */
+struct mq_topic *mq_topic_find(struct mq_core *core, mq_bytes name);
+struct mq_topic *mq_topic_find_id(struct mq_core *core, const struct mq_uuid *id);
+void mq_topic_ref(struct mq_topic *topic);
+void mq_topic_unref(struct mq_core *core, struct mq_topic *topic); /* [U]; NULL is allowed */
+/* [L] NULL when the topic has no such partition. */
+struct mq_partition *mq_topic_partition(const struct mq_topic *topic, int32_t index);
+
+/* topics.c (the registry): the cluster's view of the topics. */
+/* Opens core->cluster; before the store, whose topic_conf it answers. */
+mq_err mq_topics_open_cluster(struct mq_core *core, mq_error *error);
+/* The store is open: makes the topics. No lock needed yet. */
+mq_err mq_topics_open(struct mq_core *core, mq_error *error);
+/* The configuration of a topic by name, overrides and defaults resolved. Any thread,
+ * lock or not; called during mq_store_open() and mq_store_create(). */
+void mq_topics_conf(struct mq_core *core, const char *name, struct mq_topic_conf *out);
+/* Everything is closed but the store and the topics, which are unlinked by the core. */
+void mq_topics_close(struct mq_core *core);
+
+/* --- timers ------------------------------------------------------------------ */
+
+struct mq_timer {
+	int64_t due_us;
+	size_t slot; /* in the heap, from 1; 0: not set */
+	void (*fire)(struct mq_timer *timer, struct mq_list *tasks); /* [L]; it is off then */
+};
+
+struct mq_timers {
+	struct mq_timer **heap; /* from 1 */
+	size_t n, capacity;
+};
+
+/* timers.c, all [L]. Set fails only when out of memory. */
+bool mq_timer_set(struct mq_timers *timers, struct mq_timer *timer, int64_t due_us);
+void mq_timer_clear(struct mq_timers *timers, struct mq_timer *timer);
+int64_t mq_timers_due(const struct mq_timers *timers); /* INT64_MAX: none */
+void mq_timers_fire(struct mq_timers *timers, int64_t now_us, struct mq_list *tasks);
+
+/* --- calls that wait ---------------------------------------------------------- */
+
+/*
+ * A call that is answered later. end() [L] is called at most once, when the wait
+ * must end for a reason of the core's: MQ_E_TIMED_OUT its time is over,
+ * MQ_E_DISCONNECTED the peer has gone, MQ_E_CLOSED the core stops. It is off the
+ * lists then. It adds a task that answers (or for DISCONNECTED just
+ * calls done), or returns false: the answer is on its way elsewhere.
+ */
+struct mq_wait {
+	struct mq_core *core;
+	struct mq_call *call;
+	struct mq_list node;
+	struct mq_timer timer;
+	bool waiting;
+	bool (*end)(struct mq_wait *wait, mq_err why, struct mq_list *tasks);
+};
+
+/* wait.c, all [L]. due_us INT64_MAX: no deadline. MQ_E_CLOSED when the core stops,
+ * MQ_E_NOMEM; the caller then answers itself. */
+mq_err mq_wait_start(struct mq_core *core, struct mq_wait *wait, struct mq_call *call,
+		     int64_t due_us);
+/* The call's own reason has come: off the lists. False when it was not waiting. */
+bool mq_wait_stop(struct mq_wait *wait);
+
+/* --- the core ----------------------------------------------------------------- */
+
+/* Broker keys, parsed once. */
+struct mq_core_conf {
+	int64_t fetch_bytes_max;    /* fetch.max.bytes */
+	int32_t fetch_sessions_max; /* max.incremental.fetch.session.cache.slots */
+	int64_t producer_id_expiration_ms;
+	int32_t isr_min;
+	int32_t partitions_default; /* num.partitions */
+	int32_t replication_default;
+	bool auto_create_topics, delete_topics;
+};
+
+struct mq_core {
+	struct mq_service service;
+	struct mq_shard shard;
+	struct mq_env *env;
+	struct mq_logger logger;
+	const struct mq_conf *conf;
+	struct mq_core_conf settings;
+	void (*rearm)(void *arg, int64_t due_us);
+	void *rearm_arg;
+
+	_Atomic bool stopping;
+	struct mq_mutex lock; /* guards all below */
+	struct mq_store *store;
+	struct mq_cluster *cluster;
+	int32_t broker_id;
+	const char *cluster_id;  /* the store's */
+	struct mq_map topics;    /* by name */
+	struct mq_map topic_ids; /* by id */
+	struct mq_list waiting;  /* struct mq_wait */
+	struct mq_timers timers;
+	int64_t armed_us; /* what rearm() or a tick last said */
+	struct mq_endpoint *endpoints;
+	int n_endpoints;
+	struct mq_sessions *sessions;
+	struct mq_producer_ids *producer_ids;
+	struct mq_list scratches; /* spare codec memory */
+	int n_scratches;
+};
+
+void mq_core_enter(struct mq_core *core, struct mq_list *tasks);
+void mq_core_leave(struct mq_core *core, struct mq_list *tasks);
+
+/* [U] Finishes a call. response NULL: out of memory, the call fails with
+ * MQ_E_NOMEM. Nothing that lives in the call's arena may be touched after. */
+void mq_core_answer(struct mq_call *call, void *response);
+void mq_core_fail(struct mq_call *call, mq_err err);
+
+/* A key of the broker's configuration; its default is in the table of keys. */
+const char *mq_core_str(const struct mq_core *core, const char *key); /* "" when unset */
+int64_t mq_core_int(const struct mq_core *core, const char *key);
+bool mq_core_bool(const struct mq_core *core, const char *key);
+
+/* The advertised address for a listener; NULL when the core has none. [L] */
+const struct mq_endpoint *mq_core_endpoint(const struct mq_core *core, const char *listener);
+
+/* The error code for the wire: Kafka's own as they are, KAFKA_STORAGE_ERROR for
+ * the disk's, UNKNOWN_SERVER_ERROR for the rest. */
+int16_t mq_wire_code(mq_err err);
+
+/* [U] Codec memory, one user at a time; NULL when out of memory. */
+struct mq_codec_scratch *mq_core_scratch_get(struct mq_core *core);
+void mq_core_scratch_put(struct mq_core *core, struct mq_codec_scratch *scratch);
+
+/* --- dispatch ------------------------------------------------------------------ */
+
+struct mq_handler {
+	int16_t key, min, max;
+	void (*handle)(struct mq_core *core, struct mq_call *call); /* [U] */
+};
+
+/* All of them, by key. */
+const struct mq_handler *mq_handlers(int *n);
+/* The service's handle(). */
+void mq_dispatch(struct mq_service *service, struct mq_call *call);
+
+void mq_handle_produce(struct mq_core *core, struct mq_call *call);
+void mq_handle_fetch(struct mq_core *core, struct mq_call *call);
+void mq_handle_list_offsets(struct mq_core *core, struct mq_call *call);
+void mq_handle_metadata(struct mq_core *core, struct mq_call *call);
+void mq_handle_find_coordinator(struct mq_core *core, struct mq_call *call);
+void mq_handle_api_versions(struct mq_core *core, struct mq_call *call);
+void mq_handle_create_topics(struct mq_core *core, struct mq_call *call);
+void mq_handle_delete_topics(struct mq_core *core, struct mq_call *call);
+void mq_handle_delete_records(struct mq_core *core, struct mq_call *call);
+void mq_handle_init_producer_id(struct mq_core *core, struct mq_call *call);
+void mq_handle_leader_epochs(struct mq_core *core, struct mq_call *call);
+void mq_handle_describe_configs(struct mq_core *core, struct mq_call *call);
+void mq_handle_alter_configs(struct mq_core *core, struct mq_call *call);
+void mq_handle_describe_log_dirs(struct mq_core *core, struct mq_call *call);
+void mq_handle_create_partitions(struct mq_core *core, struct mq_call *call);
+void mq_handle_incremental_alter_configs(struct mq_core *core, struct mq_call *call);
+void mq_handle_describe_cluster(struct mq_core *core, struct mq_call *call);
+void mq_handle_describe_producers(struct mq_core *core, struct mq_call *call);
+void mq_handle_describe_topic_partitions(struct mq_core *core, struct mq_call *call);
+
+/* --- between the cluster and the handlers --------------------------------------- */
+
+/* topics.c: [U], may block. The next block of producer ids no broker has had. */
+mq_err mq_topics_producer_block(struct mq_core *core, int64_t *first, int64_t *n);
+
+#endif
