@@ -97,13 +97,13 @@ static int sync_parent(struct mq_env *env, const char *path)
 
 int mq_env_replace_file(struct mq_env *env, const char *path, const void *data, size_t size)
 {
-	char *tmp = malloc(strlen(path) + sizeof(".tmp"));
+	size_t size_of_tmp = strlen(path) + sizeof(".tmp");
+	char *tmp = malloc(size_of_tmp);
 	int rc;
 
 	if (!tmp)
 		return -ENOMEM;
-	strcpy(tmp, path);
-	strcat(tmp, ".tmp");
+	snprintf(tmp, size_of_tmp, "%s.tmp", path);
 	rc = write_new_file(env, tmp, data, size);
 	if (rc == 0)
 		rc = mq_env_rename(env, tmp, path);
