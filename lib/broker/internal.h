@@ -35,6 +35,7 @@
 #include "replica/partition.h"
 
 struct mq_cluster;
+struct mq_registry;
 struct mq_producer_ids;
 struct mq_sessions;
 
@@ -91,8 +92,10 @@ void mq_topic_unref(struct mq_core *core, struct mq_topic *topic); /* [U]; NULL 
 struct mq_partition *mq_topic_partition(const struct mq_topic *topic, int32_t index);
 
 /* topics.c (the registry): the cluster's view of the topics. */
-/* Opens core->cluster; before the store, whose topic_conf it answers. */
-mq_err mq_topics_open_cluster(struct mq_core *core, mq_error *error);
+/* Opens core->cluster in directories that are locked: what the store's args->locked
+ * is to call, before it asks for the configuration of topics. */
+mq_err mq_topics_open_cluster(struct mq_core *core, const char *const *dirs, int n_dirs,
+			      mq_error *error);
 /* The store is open: makes the topics. No lock needed yet. */
 mq_err mq_topics_open(struct mq_core *core, mq_error *error);
 /* The configuration of a topic by name, overrides and defaults resolved. Any thread,
@@ -172,6 +175,7 @@ struct mq_core {
 	struct mq_mutex lock; /* guards all below */
 	struct mq_store *store;
 	struct mq_cluster *cluster;
+	struct mq_registry *registry; /* topics.c */
 	int32_t broker_id;
 	const char *cluster_id;  /* the store's */
 	struct mq_map topics;    /* by name */

@@ -25,6 +25,10 @@ struct mq_store_args {
 	bool cleaner_enabled;
 	/* Configuration of a topic, asked once per log at open and creation. */
 	void (*topic_conf)(void *arg, const char *topic, struct mq_log_conf *out);
+	/* The directories that can be used are made and locked, their
+	 * meta.properties read, and no log is open yet: whoever keeps a file of
+	 * his own there may open it now. An error ends the opening. May be NULL. */
+	mq_err (*locked)(void *arg, const char *const *dirs, int n_dirs, mq_error *error);
 	/* The shard's lock, taken around the [L] parts of background work. */
 	void (*lock)(void *arg);
 	void (*unlock)(void *arg);
