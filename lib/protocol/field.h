@@ -137,24 +137,32 @@ struct mq_message {
 #define MQ_MEMBER_BYTES   mq_bytes
 #define MQ_MEMBER_RECORDS struct mq_records
 
-#define MQ_MEMBER_OF_ONE(t, name)     MQ_MEMBER_##t name;
-#define MQ_MEMBER_OF_ARRAY(t, name)   MQ_MEMBER_##t *name; int32_t n_##name;
+#define MQ_MEMBER_OF_ONE(t, name) MQ_MEMBER_##t name;
+#define MQ_MEMBER_OF_ARRAY(t, name)                                                                \
+	MQ_MEMBER_##t *name;                                                                       \
+	int32_t n_##name;
 #define MQ_MEMBER_OF_STRUCT(t, name)  struct t name;
 #define MQ_MEMBER_OF_STRUCTP(t, name) struct t *name;
-#define MQ_MEMBER_OF_STRUCTS(t, name) struct t *name; int32_t n_##name;
+#define MQ_MEMBER_OF_STRUCTS(t, name)                                                              \
+	struct t *name;                                                                            \
+	int32_t n_##name;
 
 #define MQ_MEMBER(T, shape, type, name, first, last, ...) MQ_MEMBER_OF_##shape(type, name)
 
-#define MQ_DECLARE_STRUCT(tag, LIST) \
-	struct tag { \
-		LIST(MQ_MEMBER, tag) \
-	}; \
+#define MQ_DECLARE_STRUCT(tag, LIST)                                                               \
+	struct tag {                                                                               \
+		LIST(MQ_MEMBER, tag)                                                               \
+	};                                                                                         \
 	extern const struct mq_struct tag##_struct;
 
 /* The version constants are there for tables that need them at compile time. */
-#define MQ_DECLARE_MESSAGE(tag, kafka_name, min, max, flexible, LIST) \
-	MQ_DECLARE_STRUCT(tag, LIST) \
-	enum { tag##_version_min = (min), tag##_version_max = (max), tag##_flexible = (flexible) }; \
+#define MQ_DECLARE_MESSAGE(tag, kafka_name, min, max, flexible, LIST)                              \
+	MQ_DECLARE_STRUCT(tag, LIST)                                                               \
+	enum {                                                                                     \
+		tag##_version_min = (min),                                                         \
+		tag##_version_max = (max),                                                         \
+		tag##_flexible = (flexible)                                                        \
+	};                                                                                         \
 	extern const struct mq_message tag##_message;
 
 #ifndef MQ_WIRE_TABLES

@@ -47,8 +47,8 @@ mq_err mq_request_header_decode(struct mq_cursor *in, struct mq_request_header *
 mq_err mq_request_header_encode(const struct mq_request_header *header, struct mq_wire_out *out,
 				mq_error *error);
 
-mq_err mq_response_header_decode(struct mq_cursor *in, const struct mq_api *api, int16_t api_version,
-				 int32_t *correlation_id, mq_error *error);
+mq_err mq_response_header_decode(struct mq_cursor *in, const struct mq_api *api,
+				 int16_t api_version, int32_t *correlation_id, mq_error *error);
 
 void mq_response_header_encode(struct mq_wire_out *out, const struct mq_api *api,
 			       int16_t api_version, int32_t correlation_id);

@@ -1,4 +1,5 @@
-/* Every message, for who deals with all of them. */
+/* Every message, for who deals with all of them. Without a guard: tables.c
+ * reads it twice. */
 #include "protocol/messages/add_offsets_to_txn.h"
 #include "protocol/messages/add_partitions_to_txn.h"
 #include "protocol/messages/alter_client_quotas.h"
@@ -42,8 +43,8 @@
 #include "protocol/messages/list_partition_reassignments.h"
 #include "protocol/messages/list_transactions.h"
 #include "protocol/messages/metadata.h"
-#include "protocol/messages/offset_commit_record.h"
 #include "protocol/messages/offset_commit.h"
+#include "protocol/messages/offset_commit_record.h"
 #include "protocol/messages/offset_delete.h"
 #include "protocol/messages/offset_fetch.h"
 #include "protocol/messages/offset_for_leader_epoch.h"
@@ -55,3 +56,4 @@
 #include "protocol/messages/transaction_log_record.h"
 #include "protocol/messages/txn_offset_commit.h"
 #include "protocol/messages/update_metadata.h"
+#include "protocol/messages/write_txn_markers.h"

@@ -40,7 +40,7 @@ void mq_struct_init(const struct mq_struct *s, void *out);
 void *mq_struct_array(struct mq_arena *arena, const struct mq_struct *s, size_t n);
 
 /* The same two by C tag: mq_new(arena, mq_produce_response_topic, n). */
-#define mq_new(arena, tag, n) ((struct tag *)mq_struct_array((arena), &tag##_struct, (n)))
+#define mq_new(arena, tag, n)     ((struct tag *)mq_struct_array((arena), &tag##_struct, (n)))
 #define mq_set_defaults(tag, out) mq_struct_init(&tag##_struct, (struct tag *){(out)})
 
 static inline void mq_message_init(const struct mq_message *msg, void *out)
@@ -101,6 +101,9 @@ static inline size_t mq_wire_out_size(const struct mq_wire_out *out)
 {
 	return out->buf.size + out->borrowed;
 }
+
+/* Room for n own bytes; NULL when the output has failed, which is in err. */
+uint8_t *mq_wire_out_put(struct mq_wire_out *out, size_t n);
 
 /* Puts borrowed bytes or a range of a file behind what is there. */
 void mq_wire_out_piece(struct mq_wire_out *out, const struct mq_piece *piece);

@@ -21,7 +21,7 @@ MQ_STRUCT(mq_describe_groups_response_member, MQ_DESCRIBE_GROUPS_RESPONSE_MEMBER
 
 #define MQ_DESCRIBE_GROUPS_RESPONSE_GROUP(X, T) \
 	X(T, ONE, INT16, error_code, 0, MQ_ON) \
-	X(T, ONE, STRING, error_message, 6, MQ_ON, MQ_NULLABLE(6), MQ_DEFAULT_NULL) \
+	X(T, ONE, STRING, error_message, 6, MQ_ON, MQ_NULLABLE(6), MQ_DEFAULT_NULL, MQ_IGNORABLE) \
 	X(T, ONE, STRING, group_id, 0, MQ_ON) \
 	X(T, ONE, STRING, group_state, 0, MQ_ON) \
 	X(T, ONE, STRING, protocol_type, 0, MQ_ON) \
