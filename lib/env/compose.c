@@ -52,17 +52,29 @@ static int read_open_file(struct mq_env *env, struct mq_file *file, size_t size_
 	return 0;
 }
 
-int mq_env_read_file(struct mq_env *env, const char *path, size_t size_max, char **data,
-		     size_t *size)
+static int read_file(struct mq_env *env, const char *path, unsigned flags, size_t size_max,
+		     char **data, size_t *size)
 {
 	struct mq_file *file;
-	int rc = mq_env_open(env, path, MQ_OPEN_READ, &file);
+	int rc = mq_env_open(env, path, flags, &file);
 
 	if (rc != 0)
 		return rc;
 	rc = read_open_file(env, file, size_max, data, size);
 	mq_env_close(env, file);
 	return rc;
+}
+
+int mq_env_read_file(struct mq_env *env, const char *path, size_t size_max, char **data,
+		     size_t *size)
+{
+	return read_file(env, path, MQ_OPEN_READ, size_max, data, size);
+}
+
+int mq_env_read_named_file(struct mq_env *env, const char *path, size_t size_max, char **data,
+			   size_t *size)
+{
+	return read_file(env, path, MQ_OPEN_READ | MQ_OPEN_FOLLOW, size_max, data, size);
 }
 
 static int write_new_file(struct mq_env *env, const char *path, const void *data, size_t size)

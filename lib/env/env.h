@@ -29,6 +29,7 @@ enum mq_open_flags {
 	MQ_OPEN_EXCLUSIVE = 4, /* with CREATE: fail with -EEXIST if it is there */
 	MQ_OPEN_TRUNCATE = 8,
 	MQ_OPEN_DIRECTORY = 16,
+	MQ_OPEN_FOLLOW = 32, /* the user named it: follow a link */
 };
 
 enum mq_file_kind { MQ_FILE_REGULAR, MQ_FILE_DIRECTORY, MQ_FILE_OTHER };
@@ -45,8 +46,8 @@ typedef int mq_env_list_cb(void *arg, const char *name, enum mq_file_kind kind);
 
 /*
  * The operations of an environment. Paths are relative to the working
- * directory or absolute. Opening never follows a symbolic link in the last
- * component and refuses what is neither a regular file nor (when asked for) a
+ * directory or absolute. Opening does not follow a symbolic link in the last
+ * component (but with FOLLOW) and refuses what is neither a regular file nor (when asked for) a
  * directory with -ELOOP or -EINVAL.
  */
 struct mq_env_ops {
@@ -237,6 +238,11 @@ int mq_env_sync_dir(struct mq_env *env, const char *path);
  * with a NUL behind the last byte. -EFBIG when it is larger. */
 int mq_env_read_file(struct mq_env *env, const char *path, size_t size_max, char **data,
 		     size_t *size);
+
+/* The same for a file the user named (a configuration, a certificate): it may
+ * be a link. */
+int mq_env_read_named_file(struct mq_env *env, const char *path, size_t size_max, char **data,
+			   size_t *size);
 
 /* Puts new contents in place of a file so that a crash leaves the old or the
  * new ones: writes path + ".tmp", syncs it, renames it and syncs the

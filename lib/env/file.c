@@ -47,11 +47,13 @@ static int truncate_fd(int fd, int64_t size)
 
 int mq_system_open(struct mq_env *env, const char *path, unsigned flags, struct mq_file **out)
 {
-	int how = O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK;
+	int how = O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
 	struct mq_file *file;
 	int fd, rc;
 
 	(void)env;
+	if (!(flags & MQ_OPEN_FOLLOW))
+		how |= O_NOFOLLOW;
 	if (flags & MQ_OPEN_DIRECTORY)
 		how |= O_DIRECTORY;
 	else if (flags & (MQ_OPEN_WRITE | MQ_OPEN_CREATE | MQ_OPEN_TRUNCATE))
