@@ -94,10 +94,11 @@ void mq_builder_set_last_offset(struct mq_builder *builder, int64_t last_offset)
 
 /*
  * Finishes the batch: *batch lies in the builder's memory until the next reset
- * or deinit. Records that a codec would not make smaller stay uncompressed.
- * scratch is needed only with a codec. Errors: those of mq_codec_compress; the
- * batch is then as before and may be closed again.
- * The patches of batch.h work on the result.
+ * or deinit, and only these may follow. Records that a codec would not make
+ * smaller stay uncompressed. scratch is needed only with a codec. Producer id,
+ * epoch and sequence in builder->spec may be changed up to here; the patches of
+ * batch.h work on the result. On failure (see mq_codec_compress) the batch is
+ * as before and may be closed again.
  */
 mq_err mq_builder_close(struct mq_builder *builder, struct mq_codec_scratch *scratch,
 			mq_bytes *batch, mq_error *error);

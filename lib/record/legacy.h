@@ -62,12 +62,19 @@ mq_err mq_legacy_iter_next(struct mq_legacy_iter *it, struct mq_legacy_record *r
 void mq_legacy_put(struct mq_buf *out, int8_t magic, int64_t offset, int64_t timestamp,
 		   bool log_append_time, mq_bytes key, mq_bytes value);
 
-/* Appends a wrapper around inner, a set made with mq_legacy_put: inner offsets
- * must already be absolute for magic 0, relative for magic 1. */
-mq_err mq_legacy_put_wrapper(struct mq_buf *out, int8_t magic, int64_t last_offset,
-			     int64_t max_timestamp, bool log_append_time,
-			     enum mq_compression compression, mq_bytes inner,
-			     struct mq_codec_scratch *scratch, mq_error *error);
+struct mq_legacy_wrapper {
+	int8_t magic;
+	bool log_append_time;
+	int64_t last_offset;
+	int64_t max_timestamp;
+	enum mq_compression compression;
+};
+
+/* Appends a wrapper around inner, a set made with mq_legacy_put whose offsets
+ * are absolute for magic 0, relative for magic 1. zstd, and lz4 with magic 0,
+ * are MQ_E_UNSUPPORTED_COMPRESSION_TYPE. */
+mq_err mq_legacy_put_wrapper(struct mq_buf *out, const struct mq_legacy_wrapper *wrapper,
+			     mq_bytes inner, struct mq_codec_scratch *scratch, mq_error *error);
 
 /*
  * What a Produce 0-2 carries, as one v2 batch with offsets from 0 on, in the

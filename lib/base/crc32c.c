@@ -1,0 +1,246 @@
+/*
+ * CRC-32C three ways: three interleaved streams of the SSE4.2 instruction,
+ * joined by carry-less multiplication; the ARMv8 instruction; slicing by 8.
+ *
+ * Numbers here are polynomials over GF(2) in the bit order of the CRC: bit 31
+ * of a word is x^0.
+ */
+#include "base/crc32c.h"
+
+#include "base/mem.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#define POLY 0x82f63b78u
+
+/* One byte's remainder is the sum of those of its bits, so each slice is given
+ * by eight numbers and the compiler writes out the tables. */
+#define E1(b, b0, b1, b2, b3, b4, b5, b6, b7)                                                      \
+	((b)&1 ? b0 : 0u) ^ ((b)&2 ? b1 : 0u) ^ ((b)&4 ? b2 : 0u) ^ ((b)&8 ? b3 : 0u) ^            \
+	    ((b)&16 ? b4 : 0u) ^ ((b)&32 ? b5 : 0u) ^ ((b)&64 ? b6 : 0u) ^ ((b)&128 ? b7 : 0u)
+#define E4(b, ...)                                                                                 \
+	E1(b, __VA_ARGS__), E1((b) + 1, __VA_ARGS__), E1((b) + 2, __VA_ARGS__),                    \
+	    E1((b) + 3, __VA_ARGS__)
+#define E16(b, ...)                                                                                \
+	E4(b, __VA_ARGS__), E4((b) + 4, __VA_ARGS__), E4((b) + 8, __VA_ARGS__),                    \
+	    E4((b) + 12, __VA_ARGS__)
+#define E64(b, ...)                                                                                \
+	E16(b, __VA_ARGS__), E16((b) + 16, __VA_ARGS__), E16((b) + 32, __VA_ARGS__),               \
+	    E16((b) + 48, __VA_ARGS__)
+#define SLICE(...)                                                                                 \
+	{                                                                                          \
+		E64(0, __VA_ARGS__), E64(64, __VA_ARGS__), E64(128, __VA_ARGS__),                  \
+		    E64(192, __VA_ARGS__)                                                          \
+	}
+
+/* slices[k][b]: the remainder of byte b followed by k zero bytes. */
+static const uint32_t slices[8][256] = {
+    SLICE(0xf26b8303, 0xe13b70f7, 0xc79a971f, 0x8ad958cf, 0x105ec76f, 0x20bd8ede, 0x417b1dbc,
+	  0x82f63b78),
+    SLICE(0x13a29877, 0x274530ee, 0x4e8a61dc, 0x9d14c3b8, 0x3fc5f181, 0x7f8be302, 0xff17c604,
+	  0xfbc3faf9),
+    SLICE(0xa541927e, 0x4f6f520d, 0x9edea41a, 0x38513ec5, 0x70a27d8a, 0xe144fb14, 0xc76580d9,
+	  0x8b277743),
+    SLICE(0xdd45aab8, 0xbf672381, 0x7b2231f3, 0xf64463e6, 0xe964b13d, 0xd725148b, 0xaba65fe7,
+	  0x52a0c93f),
+    SLICE(0x38116fac, 0x7022df58, 0xe045beb0, 0xc5670b91, 0x8f2261d3, 0x1ba8b557, 0x37516aae,
+	  0x6ea2d55c),
+    SLICE(0xef306b19, 0xdb8ca0c3, 0xb2f53777, 0x6006181f, 0xc00c303e, 0x85f4168d, 0x0e045beb,
+	  0x1c08b7d6),
+    SLICE(0x68032cc8, 0xd0065990, 0xa5e0c5d1, 0x4e2dfd53, 0x9c5bfaa6, 0x3d5b83bd, 0x7ab7077a,
+	  0xf56e0ef4),
+    SLICE(0x493c7d27, 0x9278fa4e, 0x211d826d, 0x423b04da, 0x847609b4, 0x0d006599, 0x1a00cb32,
+	  0x34019664),
+};
+
+/* byte_shift[k] is x^(8 * 2^k): what appending 2^k zero bytes multiplies by.
+ * The order of x is 2^31 - 1, so the row repeats after 31. */
+static const uint32_t byte_shift[31] = {
+    0x00800000, 0x00008000, 0x82f63b78, 0x6ea2d55c, 0x18b8ea18, 0x510ac59a, 0xb82be955, 0xb8fdb1e7,
+    0x88e56f72, 0x74c360a4, 0xe4172b16, 0x0d65762a, 0x35d73a62, 0x28461564, 0xbf455269, 0xe2ea32dc,
+    0xfe7740e6, 0xf946610b, 0x3c204f8f, 0x538586e3, 0x59726915, 0x734d5309, 0xbc1ac763, 0x7d0722cc,
+    0xd289cabe, 0xe94ca9bc, 0x05b74f3f, 0xa51e1f42, 0x40000000, 0x20000000, 0x08000000,
+};
+
+static inline uint64_t load_le64(const uint8_t *p)
+{
+	uint64_t v;
+
+	memcpy(&v, p, sizeof(v));
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	v = __builtin_bswap64(v);
+#endif
+	return v;
+}
+
+static uint32_t crc_portable(uint32_t crc, const void *data, size_t size)
+{
+	const uint8_t *p = data;
+
+	crc = ~crc;
+	for (; size >= 8; size -= 8, p += 8) {
+		uint64_t v = load_le64(p) ^ crc;
+
+		crc = slices[7][v & 255] ^ slices[6][v >> 8 & 255] ^ slices[5][v >> 16 & 255] ^
+		      slices[4][v >> 24 & 255] ^ slices[3][v >> 32 & 255] ^
+		      slices[2][v >> 40 & 255] ^ slices[1][v >> 48 & 255] ^ slices[0][v >> 56];
+	}
+	for (; size > 0; size--, p++)
+		crc = crc >> 8 ^ slices[0][(crc ^ *p) & 255];
+	return ~crc;
+}
+
+#if defined(__x86_64__)
+#include <nmmintrin.h>
+#include <wmmintrin.h>
+
+/* Bytes per stream and turn. */
+#define LONG_RUN  2048u
+#define SHORT_RUN 128u
+
+/* x^(8 n - 33): multiplying by it, and reducing with the crc instruction, moves
+ * a remainder n bytes on. */
+#define LONG_SHIFT_1  0xa51b6135u
+#define LONG_SHIFT_2  0x82f89c77u
+#define SHORT_SHIFT_1 0x0d3b6092u
+#define SHORT_SHIFT_2 0xb9e02b86u
+
+#define SSE_TARGET __attribute__((target("sse4.2,pclmul")))
+
+SSE_TARGET static inline uint64_t shift_by(uint64_t crc, uint32_t by)
+{
+	__m128i product =
+	    _mm_clmulepi64_si128(_mm_cvtsi64_si128((int64_t)crc), _mm_cvtsi32_si128((int)by), 0);
+
+	return _mm_crc32_u64(0, (uint64_t)_mm_cvtsi128_si64(product));
+}
+
+/* Three neighbouring runs at once: the instruction takes three cycles and can
+ * start one each cycle. */
+SSE_TARGET static inline uint64_t three_runs(uint64_t crc, const uint8_t *p, size_t run,
+					     uint32_t shift_1, uint32_t shift_2)
+{
+	uint64_t b = 0, c = 0;
+
+	for (const uint8_t *end = p + run; p < end; p += 8) {
+		crc = _mm_crc32_u64(crc, load_le64(p));
+		b = _mm_crc32_u64(b, load_le64(p + run));
+		c = _mm_crc32_u64(c, load_le64(p + 2 * run));
+	}
+	return shift_by(crc, shift_2) ^ shift_by(b, shift_1) ^ c;
+}
+
+SSE_TARGET static uint32_t crc_sse42(uint32_t start, const void *data, size_t size)
+{
+	const uint8_t *p = data;
+	uint64_t crc = ~start;
+
+	for (; size >= 3 * LONG_RUN; size -= 3 * LONG_RUN, p += 3 * LONG_RUN)
+		crc = three_runs(crc, p, LONG_RUN, LONG_SHIFT_1, LONG_SHIFT_2);
+	for (; size >= 3 * SHORT_RUN; size -= 3 * SHORT_RUN, p += 3 * SHORT_RUN)
+		crc = three_runs(crc, p, SHORT_RUN, SHORT_SHIFT_1, SHORT_SHIFT_2);
+	for (; size >= 8; size -= 8, p += 8)
+		crc = _mm_crc32_u64(crc, load_le64(p));
+	for (; size > 0; size--, p++)
+		crc = _mm_crc32_u8((uint32_t)crc, *p);
+	return ~(uint32_t)crc;
+}
+
+static bool have_sse42(void)
+{
+	return __builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("pclmul");
+}
+
+#elif defined(__aarch64__)
+#include <sys/auxv.h>
+
+#ifndef HWCAP_CRC32
+#define HWCAP_CRC32 (1 << 7)
+#endif
+
+/* Assembly, because arm_acle.h hides the intrinsics unless the whole file is
+ * compiled for processors that have them. */
+static uint32_t crc_armv8(uint32_t crc, const void *data, size_t size)
+{
+	const uint8_t *p = data;
+
+	crc = ~crc;
+	for (; size >= 8; size -= 8, p += 8)
+		__asm__(".arch_extension crc\n\tcrc32cx %w0, %w0, %x1"
+			: "+r"(crc)
+			: "r"(load_le64(p)));
+	for (; size > 0; size--, p++)
+		__asm__(".arch_extension crc\n\tcrc32cb %w0, %w0, %w1"
+			: "+r"(crc)
+			: "r"((uint32_t)*p));
+	return ~crc;
+}
+
+static bool have_armv8(void)
+{
+	return getauxval(AT_HWCAP) & HWCAP_CRC32;
+}
+#endif
+
+static const struct mq_crc32c_way all_ways[] = {
+#if defined(__x86_64__)
+    {"sse4.2", crc_sse42},
+#elif defined(__aarch64__)
+    {"armv8", crc_armv8},
+#endif
+    {"portable", crc_portable},
+};
+
+size_t mq_crc32c_ways(const struct mq_crc32c_way **ways)
+{
+	size_t first = 0;
+
+#if defined(__x86_64__)
+	first = have_sse42() ? 0 : 1;
+#elif defined(__aarch64__)
+	first = have_armv8() ? 0 : 1;
+#endif
+	*ways = all_ways + first;
+	return mq_array_size(all_ways) - first;
+}
+
+typedef uint32_t crc_fn(uint32_t crc, const void *data, size_t size);
+
+static crc_fn choose;
+static crc_fn *_Atomic chosen = choose;
+
+/* The first call, in as many threads as like, finds the same best way. */
+static uint32_t choose(uint32_t crc, const void *data, size_t size)
+{
+	const struct mq_crc32c_way *ways;
+
+	mq_crc32c_ways(&ways);
+	atomic_store_explicit(&chosen, ways[0].fn, memory_order_relaxed);
+	return ways[0].fn(crc, data, size);
+}
+
+uint32_t mq_crc32c(uint32_t crc, const void *data, size_t size)
+{
+	return atomic_load_explicit(&chosen, memory_order_relaxed)(crc, data, size);
+}
+
+/* a * b modulo the polynomial. */
+static uint32_t multiply(uint32_t a, uint32_t b)
+{
+	uint32_t product = 0;
+
+	for (; a; a <<= 1) {
+		product ^= b & -(a >> 31);
+		b = b >> 1 ^ (POLY & -(b & 1));
+	}
+	return product;
+}
+
+uint32_t mq_crc32c_combine(uint32_t crc_a, uint32_t crc_b, uint64_t size_b)
+{
+	for (unsigned k = 0; size_b; k++, size_b >>= 1)
+		if (size_b & 1)
+			crc_a = multiply(byte_shift[k % mq_array_size(byte_shift)], crc_a);
+	return crc_a ^ crc_b;
+}

@@ -1,0 +1,293 @@
+/* Encoding records into a batch. */
+#include "record/builder.h"
+
+#include "base/crc32c.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "record/varint.h"
+
+#include <assert.h>
+
+#define OWNED_MIN (4 * MQ_PAGE_SIZE) /* first size of memory of our own */
+
+/* All parts of a record whose sizes vary. */
+struct shape {
+	int64_t timestamp_delta;
+	int32_t offset_delta;
+	size_t body; /* what the length field will say */
+};
+
+void mq_batch_spec_init(struct mq_batch_spec *spec)
+{
+	*spec = (struct mq_batch_spec){
+	    .leader_epoch = MQ_NO_LEADER_EPOCH,
+	    .producer_id = MQ_NO_PRODUCER_ID,
+	    .producer_epoch = MQ_NO_PRODUCER_EPOCH,
+	    .base_sequence = MQ_NO_SEQUENCE,
+	    .level = MQ_COMPRESSION_LEVEL,
+	};
+}
+
+void mq_builder_init(struct mq_builder *builder, void *memory, size_t size_max,
+		     const struct mq_batch_spec *spec)
+{
+	assert(size_max >= MQ_BATCH_HEAD_SIZE && size_max <= INT32_MAX);
+	*builder = (struct mq_builder){
+	    .data = memory,
+	    .capacity = memory ? size_max : 0,
+	    .size_max = size_max,
+	    .owned = !memory,
+	};
+	mq_builder_reset(builder, spec);
+}
+
+void mq_builder_deinit(struct mq_builder *builder)
+{
+	if (builder->owned)
+		mq_pages_free(builder->data, builder->capacity);
+	builder->data = NULL;
+	builder->capacity = 0;
+}
+
+void mq_builder_reset(struct mq_builder *builder, const struct mq_batch_spec *spec)
+{
+	assert(!(spec->attributes & MQ_BATCH_COMPRESSION) && spec->base_offset >= 0);
+	builder->spec = *spec;
+	builder->size = MQ_BATCH_HEAD_SIZE;
+	builder->base_timestamp = MQ_NO_TIMESTAMP;
+	builder->max_timestamp = MQ_NO_TIMESTAMP;
+	builder->next_offset = spec->base_offset;
+	builder->record_count = 0;
+}
+
+/* Doubles memory of our own until n more bytes fit. */
+static bool grow(struct mq_builder *builder, size_t n)
+{
+	size_t need = builder->size + n, capacity;
+	uint8_t *data;
+
+	if (!builder->owned || n > builder->size_max - builder->size)
+		return false;
+	capacity = MQ_MAX(MQ_MAX(builder->capacity * 2, need), (size_t)OWNED_MIN);
+	capacity = MQ_MIN(capacity, builder->size_max);
+	data = mq_pages_alloc(capacity);
+	if (!data)
+		return false;
+	if (builder->data)
+		memcpy(data, builder->data, builder->size);
+	mq_pages_free(builder->data, builder->capacity);
+	builder->data = data;
+	builder->capacity = capacity;
+	return true;
+}
+
+static inline bool fits(struct mq_builder *builder, size_t n)
+{
+	return n <= builder->capacity - MQ_MIN(builder->size, builder->capacity) ||
+	       grow(builder, n);
+}
+
+static inline size_t bytes_size(mq_bytes b)
+{
+	if (!b.data)
+		return 1;
+	return mq_varint_size((int32_t)b.size) + b.size;
+}
+
+static inline uint8_t *put_bytes(uint8_t *p, mq_bytes b)
+{
+	if (!b.data)
+		return mq_varint_put(p, -1);
+	p = mq_varint_put(p, (int32_t)b.size);
+	memcpy(p, b.data, b.size);
+	return p + b.size;
+}
+
+static size_t headers_size(const struct mq_header_view *headers, size_t n)
+{
+	size_t size = mq_varint_size((int32_t)n);
+
+	for (size_t i = 0; i < n; i++) {
+		assert(headers[i].key.data);
+		if (headers[i].key.size > INT32_MAX || headers[i].value.size > INT32_MAX)
+			return (size_t)INT32_MAX + 1;
+		size += bytes_size(headers[i].key) + bytes_size(headers[i].value);
+	}
+	return size;
+}
+
+/* Everything about a record but its headers' bytes; false when it cannot be one
+ * of this batch. */
+static inline bool shape_of(const struct mq_builder *builder, int64_t offset, int64_t timestamp,
+			    mq_bytes key, mq_bytes value, size_t headers, struct shape *shape)
+{
+	int64_t delta = offset - builder->spec.base_offset;
+
+	if (delta > INT32_MAX || key.size > INT32_MAX || value.size > INT32_MAX)
+		return false;
+	shape->offset_delta = (int32_t)delta;
+	shape->timestamp_delta = 0;
+	if (builder->record_count &&
+	    __builtin_sub_overflow(timestamp, builder->base_timestamp, &shape->timestamp_delta))
+		return false;
+	shape->body = 1 + mq_varlong_size(shape->timestamp_delta) +
+		      mq_varint_size(shape->offset_delta) + bytes_size(key) + bytes_size(value) +
+		      headers;
+	return shape->body <= INT32_MAX;
+}
+
+size_t mq_builder_record_size(const struct mq_builder *builder, int64_t timestamp, mq_bytes key,
+			      mq_bytes value, const struct mq_header_view *headers, size_t n)
+{
+	struct shape shape;
+
+	if (n > INT32_MAX || !shape_of(builder, builder->next_offset, timestamp, key, value,
+				       headers_size(headers, n), &shape))
+		return 0;
+	return mq_varint_size((int32_t)shape.body) + shape.body;
+}
+
+size_t mq_builder_batch_size_one(mq_bytes key, mq_bytes value, const struct mq_header_view *headers,
+				 size_t n)
+{
+	const struct mq_builder empty = {.record_count = 0};
+	size_t size = mq_builder_record_size(&empty, 0, key, value, headers, n);
+
+	return size ? MQ_BATCH_HEAD_SIZE + size : 0;
+}
+
+/* Writes all but the headers, for which room is left; returns where they go. */
+static inline uint8_t *put_record(struct mq_builder *builder, const struct shape *shape,
+				  int64_t timestamp, mq_bytes key, mq_bytes value)
+{
+	uint8_t *p = builder->data + builder->size;
+
+	p = mq_varint_put(p, (int32_t)shape->body);
+	*p++ = 0; /* attributes */
+	p = mq_varlong_put(p, shape->timestamp_delta);
+	p = mq_varint_put(p, shape->offset_delta);
+	p = put_bytes(p, key);
+	p = put_bytes(p, value);
+	if (builder->record_count == 0) {
+		builder->base_timestamp = timestamp;
+		builder->max_timestamp = timestamp;
+	} else if (timestamp > builder->max_timestamp) {
+		builder->max_timestamp = timestamp;
+	}
+	builder->next_offset = builder->spec.base_offset + shape->offset_delta + 1;
+	builder->record_count++;
+	return p;
+}
+
+size_t mq_builder_append_at(struct mq_builder *builder, int64_t offset, int64_t timestamp,
+			    mq_bytes key, mq_bytes value, const struct mq_header_view *headers,
+			    size_t n)
+{
+	struct shape shape;
+	size_t size;
+	uint8_t *p;
+
+	assert(offset >= builder->next_offset);
+	if (n > INT32_MAX || !shape_of(builder, offset, timestamp, key, value,
+				       n ? headers_size(headers, n) : 1, &shape))
+		return 0;
+	size = mq_varint_size((int32_t)shape.body) + shape.body;
+	if (!fits(builder, size))
+		return 0;
+	p = put_record(builder, &shape, timestamp, key, value);
+	p = mq_varint_put(p, (int32_t)n);
+	for (size_t i = 0; i < n; i++) {
+		p = put_bytes(p, headers[i].key);
+		p = put_bytes(p, headers[i].value);
+	}
+	builder->size += size;
+	assert(p == builder->data + builder->size);
+	return size;
+}
+
+size_t mq_builder_append(struct mq_builder *builder, int64_t timestamp, mq_bytes key,
+			 mq_bytes value, const struct mq_header_view *headers, size_t n)
+{
+	return mq_builder_append_at(builder, builder->next_offset, timestamp, key, value, headers,
+				    n);
+}
+
+size_t mq_builder_append_view(struct mq_builder *builder, const struct mq_record_view *record)
+{
+	size_t n = (size_t)(record->headers_end - record->headers), size;
+	struct shape shape;
+	uint8_t *p;
+
+	assert(record->offset >= builder->next_offset);
+	if (!shape_of(builder, record->offset, record->timestamp, record->key, record->value,
+		      mq_varint_size(record->header_count) + n, &shape))
+		return 0;
+	size = mq_varint_size((int32_t)shape.body) + shape.body;
+	if (!fits(builder, size))
+		return 0;
+	p = put_record(builder, &shape, record->timestamp, record->key, record->value);
+	p = mq_varint_put(p, record->header_count);
+	memcpy(p, record->headers, n);
+	builder->size += size;
+	return size;
+}
+
+void mq_builder_set_last_offset(struct mq_builder *builder, int64_t last_offset)
+{
+	assert(last_offset >= builder->next_offset - 1 &&
+	       last_offset >= builder->spec.base_offset &&
+	       last_offset - builder->spec.base_offset <= INT32_MAX);
+	builder->next_offset = last_offset + 1;
+}
+
+static void put_head(const struct mq_builder *builder, uint8_t *p, size_t size,
+		     enum mq_compression compression)
+{
+	const struct mq_batch_spec *spec = &builder->spec;
+	int64_t last_delta = builder->next_offset - 1 - spec->base_offset;
+
+	mq_put64(p + MQ_BATCH_AT_BASE_OFFSET, (uint64_t)spec->base_offset);
+	mq_put32(p + MQ_BATCH_AT_LENGTH, (uint32_t)(size - MQ_BATCH_LENGTH_FROM));
+	mq_put32(p + MQ_BATCH_AT_LEADER_EPOCH, (uint32_t)spec->leader_epoch);
+	p[MQ_BATCH_AT_MAGIC] = 2;
+	mq_put16(p + MQ_BATCH_AT_ATTRIBUTES, (uint16_t)(spec->attributes | compression));
+	mq_put32(p + MQ_BATCH_AT_LAST_OFFSET_DELTA, (uint32_t)MQ_MAX(last_delta, 0));
+	mq_put64(p + MQ_BATCH_AT_BASE_TIMESTAMP, (uint64_t)builder->base_timestamp);
+	mq_put64(p + MQ_BATCH_AT_MAX_TIMESTAMP, (uint64_t)builder->max_timestamp);
+	mq_put64(p + MQ_BATCH_AT_PRODUCER_ID, (uint64_t)spec->producer_id);
+	mq_put16(p + MQ_BATCH_AT_PRODUCER_EPOCH, (uint16_t)spec->producer_epoch);
+	mq_put32(p + MQ_BATCH_AT_BASE_SEQUENCE, (uint32_t)spec->base_sequence);
+	mq_put32(p + MQ_BATCH_AT_RECORD_COUNT, (uint32_t)builder->record_count);
+	mq_put32(p + MQ_BATCH_AT_CRC,
+		 mq_crc32c(0, p + MQ_BATCH_CRC_FROM, size - MQ_BATCH_CRC_FROM));
+}
+
+mq_err mq_builder_close(struct mq_builder *builder, struct mq_codec_scratch *scratch,
+			mq_bytes *batch, mq_error *error)
+{
+	enum mq_compression compression = builder->spec.compression;
+	size_t size = builder->size;
+	mq_bytes plain, packed;
+	mq_err err;
+
+	if (!builder->data && !grow(builder, 0))
+		return mq_fail(error, MQ_E_NOMEM, "No memory for a record batch");
+	plain = mq_mem(builder->data + MQ_BATCH_HEAD_SIZE, size - MQ_BATCH_HEAD_SIZE);
+	if (compression != MQ_COMPRESSION_NONE && builder->record_count) {
+		err = mq_codec_compress(scratch, compression, builder->spec.level, plain, &packed,
+					error);
+		if (err)
+			return err;
+		if (packed.size < plain.size) {
+			memcpy(builder->data + MQ_BATCH_HEAD_SIZE, packed.data, packed.size);
+			size = MQ_BATCH_HEAD_SIZE + packed.size;
+		} else {
+			compression = MQ_COMPRESSION_NONE;
+		}
+	} else {
+		compression = MQ_COMPRESSION_NONE;
+	}
+	put_head(builder, builder->data, size, compression);
+	*batch = mq_mem(builder->data, size);
+	return MQ_OK;
+}
