@@ -41,6 +41,16 @@ static size_t utf8_length(const uint8_t *p, size_t left)
 	return n;
 }
 
+static void put_control(struct mq_buf *out, uint8_t c)
+{
+	static const char short_forms[] = "btn\0fr"; /* from 8 on */
+
+	if (c >= 8 && c <= 13 && c != 11)
+		mq_buf_printf(out, "\\%c", short_forms[c - 8]);
+	else
+		mq_buf_printf(out, "\\u%04x", c);
+}
+
 /* What is not UTF-8 becomes the replacement character, so that the result is
  * JSON whatever a peer has sent. */
 static void put_string(struct mq_buf *out, mq_bytes s)
@@ -58,7 +68,7 @@ static void put_string(struct mq_buf *out, mq_bytes s)
 			mq_buf_put_u8(out, '\\');
 			mq_buf_put_u8(out, *p);
 		} else if (*p < 0x20) {
-			mq_buf_printf(out, "\\u%04x", *p);
+			put_control(out, *p);
 		} else {
 			mq_buf_put_bytes(out, p, n);
 		}
@@ -233,23 +243,31 @@ static void put_field(struct mq_buf *out, const struct mq_op *op, const void *in
 	}
 }
 
+static const struct mq_op *find_tag(const struct mq_plan *plan, const struct mq_field *field)
+{
+	for (uint16_t i = 0; i < plan->n_tags; i++)
+		if (plan->tags[i].field == field)
+			return &plan->tags[i];
+	return NULL;
+}
+
+/* In the order of the field list, tagged fields among the others. */
 static void put_struct(struct mq_buf *out, const struct mq_plan *plan, const void *in)
 {
+	const struct mq_op *op, *next = plan->ops, *end = plan->ops + plan->n_ops;
 	bool first = true;
 
 	mq_buf_put_u8(out, '{');
-	for (uint16_t i = 0; i < plan->n_ops; i++, first = false) {
-		if (!first)
-			mq_buf_put_u8(out, ',');
-		put_field(out, &plan->ops[i], in);
-	}
-	for (uint16_t i = 0; i < plan->n_tags; i++) {
-		if (mq_field_is_default(plan->tags[i].field, in))
+	for (uint16_t i = 0; i < plan->of->n_fields; i++) {
+		const struct mq_field *field = &plan->of->fields[i];
+
+		op = next < end && next->field == field ? next++ : find_tag(plan, field);
+		if (!op || (field->tagged && mq_field_is_default(field, in)))
 			continue;
 		if (!first)
 			mq_buf_put_u8(out, ',');
-		put_field(out, &plan->tags[i], in);
 		first = false;
+		put_field(out, op, in);
 	}
 	mq_buf_put_u8(out, '}');
 }
