@@ -9,8 +9,8 @@
 #include <stdlib.h>
 
 /* A journal is rewritten when its transactions outgrow its snapshot so far. */
-#define REWRITE_BYTES_MIN  (256 << 10)
-#define REWRITE_FACTOR     4
+#define REWRITE_BYTES_MIN (256 << 10)
+#define REWRITE_FACTOR    4
 
 struct mq_cluster {
 	struct mq_env *env;
@@ -41,7 +41,8 @@ static void set_aside(struct mq_cluster *cluster, const char *dir)
 	snprintf(to, sizeof(to), "%s/" MQ_JOURNAL_NAME ".damaged", dir);
 	mq_env_rename(cluster->env, from, to);
 	mq_say(cluster->logger, MQ_LEVEL_ERROR,
-	       "%s is damaged; it is kept as %s and what stands before the damage is used", from, to);
+	       "%s is damaged; it is kept as %s and what stands before the damage is used", from,
+	       to);
 }
 
 /* Loads one copy; its tree replaces the present one if it is newer. */
@@ -101,7 +102,7 @@ static mq_err open_all(struct mq_cluster *cluster, mq_error *error)
 			err = mq_journal_attach(journal, cluster->env, &why);
 		else
 			err = mq_journal_rewrite(journal, cluster->env, &cluster->tree,
-			                         cluster->sequence, &why);
+						 cluster->sequence, &why);
 		if (err)
 			mq_say(cluster->logger, MQ_LEVEL_ERROR, "%s", why.text);
 	}
@@ -166,7 +167,7 @@ bool mq_cluster_was_empty(const struct mq_cluster *cluster)
 }
 
 mq_err mq_cluster_get(struct mq_cluster *cluster, const char *path, struct mq_buf *data,
-                      int32_t *version)
+		      int32_t *version)
 {
 	struct mq_znode *z;
 	mq_err err = MQ_OK;
@@ -194,7 +195,7 @@ static mq_err child_names(struct mq_cluster *cluster, const char *path, struct m
 
 	if (!z)
 		return MQ_E_NOT_FOUND;
-	mq_list_each(it, &z->children) {
+	mq_list_each (it, &z->children) {
 		const struct mq_znode *child = mq_list_entry(it, struct mq_znode, node);
 		const char *name = strrchr(child->path, '/') + 1;
 
@@ -204,7 +205,7 @@ static mq_err child_names(struct mq_cluster *cluster, const char *path, struct m
 }
 
 mq_err mq_cluster_children(struct mq_cluster *cluster, const char *path, mq_cluster_child_cb *cb,
-                           void *arg)
+			   void *arg)
 {
 	struct mq_buf names;
 	mq_err err;
@@ -225,7 +226,7 @@ mq_err mq_cluster_children(struct mq_cluster *cluster, const char *path, mq_clus
 
 /* Checks all operations and writes them down in the form of a body. */
 static mq_err prepare(struct mq_cluster *cluster, const struct mq_zop *ops, int n_ops,
-                      struct mq_buf *body, mq_error *error)
+		      struct mq_buf *body, mq_error *error)
 {
 	for (int i = 0; i < n_ops; i++) {
 		const struct mq_znode *z = mq_tree_find(&cluster->tree, ops[i].path);
@@ -269,15 +270,16 @@ static void rewrite_grown(struct mq_cluster *cluster)
 	for (int i = 0; i < cluster->n_journals; i++) {
 		struct mq_journal *journal = &cluster->journals[i];
 
-		if (journal->file && journal->end - journal->snapshot_end >
-		    MQ_MAX((int64_t)REWRITE_BYTES_MIN, REWRITE_FACTOR * journal->snapshot_end))
+		if (journal->file &&
+		    journal->end - journal->snapshot_end >
+			MQ_MAX((int64_t)REWRITE_BYTES_MIN, REWRITE_FACTOR * journal->snapshot_end))
 			(void)!mq_journal_rewrite(journal, cluster->env, &cluster->tree,
-			                          cluster->sequence, NULL);
+						  cluster->sequence, NULL);
 	}
 }
 
 mq_err mq_cluster_commit(struct mq_cluster *cluster, const struct mq_zop *ops, int n_ops,
-                         mq_error *error)
+			 mq_error *error)
 {
 	struct mq_buf body;
 	mq_err err;

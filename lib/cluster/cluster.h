@@ -59,7 +59,7 @@ struct mq_cluster_args {
  * Errors: MQ_E_NOMEM; MQ_E_NEWER_FORMAT; MQ_E_IO, MQ_E_NOSPC no directory is usable.
  */
 mq_err mq_cluster_open(struct mq_cluster **out, const struct mq_cluster_args *args,
-                       mq_error *error);
+		       mq_error *error);
 void mq_cluster_close(struct mq_cluster *cluster);
 
 /* True when nothing had ever been stored before this opening. */
@@ -67,7 +67,7 @@ bool mq_cluster_was_empty(const struct mq_cluster *cluster);
 
 /* The content of a node is appended to data. MQ_E_NOT_FOUND, MQ_E_NOMEM. */
 mq_err mq_cluster_get(struct mq_cluster *cluster, const char *path, struct mq_buf *data,
-                      int32_t *version);
+		      int32_t *version);
 
 /*
  * Calls cb with the name of each child (path "/" is the root), in no order; a
@@ -76,7 +76,7 @@ mq_err mq_cluster_get(struct mq_cluster *cluster, const char *path, struct mq_bu
  */
 typedef mq_err mq_cluster_child_cb(void *arg, const char *name);
 mq_err mq_cluster_children(struct mq_cluster *cluster, const char *path, mq_cluster_child_cb *cb,
-                           void *arg);
+			   void *arg);
 
 /*
  * Applies all operations or none. Operations of one transaction are checked
@@ -87,6 +87,6 @@ mq_err mq_cluster_children(struct mq_cluster *cluster, const char *path, mq_clus
  *         written any more), MQ_E_NOMEM.
  */
 mq_err mq_cluster_commit(struct mq_cluster *cluster, const struct mq_zop *ops, int n_ops,
-                         mq_error *error);
+			 mq_error *error);
 
 #endif

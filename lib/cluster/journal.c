@@ -116,7 +116,7 @@ static bool transaction_follows(struct mq_cursor at)
 }
 
 static mq_err replay(struct mq_journal *journal, const char *data, size_t size,
-                     struct mq_tree *tree)
+		     struct mq_tree *tree)
 {
 	struct mq_cursor c, body;
 	mq_err err;
@@ -126,7 +126,8 @@ static mq_err replay(struct mq_journal *journal, const char *data, size_t size,
 	journal->state = MQ_JOURNAL_GOOD;
 	while (mq_cursor_left(&c) && *c.p) {
 		if (!take_transaction(&c, &journal->sequence, &body)) {
-			journal->state = transaction_follows(c) ? MQ_JOURNAL_DAMAGED : MQ_JOURNAL_TORN;
+			journal->state =
+			    transaction_follows(c) ? MQ_JOURNAL_DAMAGED : MQ_JOURNAL_TORN;
 			break;
 		}
 		while (mq_cursor_left(&body)) {
@@ -149,7 +150,7 @@ static mq_err replay(struct mq_journal *journal, const char *data, size_t size,
 }
 
 mq_err mq_journal_load(struct mq_journal *journal, struct mq_env *env, struct mq_tree *tree,
-                       mq_error *error)
+		       mq_error *error)
 {
 	char path[4096];
 	char *data;
@@ -214,7 +215,7 @@ mq_err mq_journal_attach(struct mq_journal *journal, struct mq_env *env, mq_erro
 static void put_transaction(struct mq_buf *out, const struct mq_buf *body, uint64_t sequence)
 {
 	mq_buf_printf(out, "T %" PRIu64 " %zu %08" PRIx32 "\n", sequence, body->size,
-	              mq_crc32c(0, body->data, body->size));
+		      mq_crc32c(0, body->data, body->size));
 	mq_buf_put_bytes(out, body->data, body->size);
 }
 
@@ -240,7 +241,7 @@ static void put_tree(struct mq_buf *body, const struct mq_tree *tree)
 }
 
 mq_err mq_journal_rewrite(struct mq_journal *journal, struct mq_env *env,
-                          const struct mq_tree *tree, uint64_t sequence, mq_error *error)
+			  const struct mq_tree *tree, uint64_t sequence, mq_error *error)
 {
 	struct mq_file *file = NULL;
 	struct mq_buf body, out;
@@ -257,7 +258,8 @@ mq_err mq_journal_rewrite(struct mq_journal *journal, struct mq_env *env,
 	end = (int64_t)out.size;
 	put_zeros(&out, RESERVE_BYTES);
 	if (body.failed || out.failed) {
-		err = mq_fail(error, MQ_E_NOMEM, "no memory to write %s/" MQ_JOURNAL_NAME, journal->dir);
+		err = mq_fail(error, MQ_E_NOMEM, "no memory to write %s/" MQ_JOURNAL_NAME,
+			      journal->dir);
 		goto done;
 	}
 	if (!journal_path(path, sizeof(path), journal->dir)) {
@@ -296,7 +298,7 @@ static void take_back(struct mq_journal *journal, struct mq_env *env)
 }
 
 mq_err mq_journal_append(struct mq_journal *journal, struct mq_env *env, const struct mq_buf *body,
-                         uint64_t sequence, mq_error *error)
+			 uint64_t sequence, mq_error *error)
 {
 	struct mq_buf out;
 	int64_t end;

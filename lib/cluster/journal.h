@@ -39,7 +39,7 @@ struct mq_journal {
 /* Reads the file as far as it is good into the (empty) tree and notes state,
  * sequence and positions. MQ_E_NEWER_FORMAT, MQ_E_IO, MQ_E_NOMEM. */
 mq_err mq_journal_load(struct mq_journal *journal, struct mq_env *env, struct mq_tree *tree,
-                       mq_error *error);
+		       mq_error *error);
 
 /* Opens a loaded journal that is GOOD or TORN for appending; what is torn is
  * overwritten with zeros, which takes no room on the disk. */
@@ -48,12 +48,12 @@ mq_err mq_journal_attach(struct mq_journal *journal, struct mq_env *env, mq_erro
 /* Writes the whole tree as a new file, syncs it, puts it in place, and opens
  * it for appending. */
 mq_err mq_journal_rewrite(struct mq_journal *journal, struct mq_env *env,
-                          const struct mq_tree *tree, uint64_t sequence, mq_error *error);
+			  const struct mq_tree *tree, uint64_t sequence, mq_error *error);
 
 /* Appends one transaction and syncs it. MQ_E_NOSPC leaves the journal usable;
  * any other failure closes it for good (file is NULL then). */
 mq_err mq_journal_append(struct mq_journal *journal, struct mq_env *env, const struct mq_buf *body,
-                         uint64_t sequence, mq_error *error);
+			 uint64_t sequence, mq_error *error);
 
 /* One operation in the form it has in a body. version is the node's new one. */
 void mq_journal_put_op(struct mq_buf *body, const struct mq_zop *op, int32_t version);

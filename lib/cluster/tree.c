@@ -13,7 +13,7 @@ static void znode_free(struct mq_znode *z)
 }
 
 static mq_err znode_new(struct mq_tree *tree, const char *path, size_t path_size,
-                        struct mq_znode *parent, struct mq_znode **out)
+			struct mq_znode *parent, struct mq_znode **out)
 {
 	struct mq_znode *z = mq_calloc(1, sizeof(*z));
 

@@ -11,9 +11,9 @@ struct mq_znode {
 	void *data;
 	size_t size;
 	int32_t version;
-	struct mq_znode *parent;  /* NULL for the root */
+	struct mq_znode *parent; /* NULL for the root */
 	struct mq_list children;
-	struct mq_list node;      /* among the parent's children */
+	struct mq_list node; /* among the parent's children */
 };
 
 struct mq_tree {

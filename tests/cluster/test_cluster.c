@@ -90,9 +90,11 @@ START_TEST(nodes_are_created_changed_and_deleted)
 	ck_assert_int_eq(change(cluster, MQ_ZOP_CREATE, "/brokers/topics/first", "{}", -1), MQ_OK);
 	assert_node(cluster, "/brokers", "", 0);
 	assert_node(cluster, "/brokers/topics/first", "{}", 0);
-	ck_assert_int_eq(change(cluster, MQ_ZOP_CREATE, "/brokers/topics/first", "", -1), MQ_E_EXISTS);
+	ck_assert_int_eq(change(cluster, MQ_ZOP_CREATE, "/brokers/topics/first", "", -1),
+			 MQ_E_EXISTS);
 	ck_assert_int_eq(change(cluster, MQ_ZOP_SET, "/brokers/topics/first", "[1]", 0), MQ_OK);
-	ck_assert_int_eq(change(cluster, MQ_ZOP_SET, "/brokers/topics/first", "[2]", 0), MQ_E_STATE);
+	ck_assert_int_eq(change(cluster, MQ_ZOP_SET, "/brokers/topics/first", "[2]", 0),
+			 MQ_E_STATE);
 	assert_node(cluster, "/brokers/topics/first", "[1]", 1);
 	ck_assert_int_eq(change(cluster, MQ_ZOP_PUT, "/brokers/topics/second", "x", -1), MQ_OK);
 	ck_assert_int_eq(n_children(cluster, "/brokers/topics"), 2);
