@@ -59,7 +59,7 @@ START_TEST(truncation_anywhere_is_an_error)
 		void *in = mq_test_random(&arena, msg, v, 77 + (uint64_t)v);
 		size_t size;
 		uint8_t *data = mq_test_encode(msg, v, in, &size);
-		size_t step = size > 600 ? size / 300 : 1;
+		size_t step = size > 300 ? size / 150 : 1;
 
 		for (size_t n = 0; n < size; n += step)
 			ck_assert_int_eq(try_decode(msg, v, data, n), MQ_E_PROTOCOL);
@@ -73,7 +73,7 @@ END_TEST
 /* Whatever a byte is turned into, among them every count and length. */
 START_TEST(no_byte_makes_the_decoder_run_wild)
 {
-	static const uint8_t values[] = {0x00, 0x01, 0x7f, 0x80, 0xff};
+	static const uint8_t values[] = {0x00, 0x7f, 0xff};
 	const struct mq_message *msg;
 
 	EACH_MESSAGE(msg)
@@ -83,7 +83,7 @@ START_TEST(no_byte_makes_the_decoder_run_wild)
 		size_t size;
 		uint8_t *data = mq_test_encode(msg, v, in, &size);
 
-		for (size_t i = 0; i < MQ_MIN(size, 150u); i++)
+		for (size_t i = 0; i < MQ_MIN(size, 100u); i++)
 			for (size_t j = 0; j < sizeof(values); j++) {
 				uint8_t byte = data[i];
 

@@ -142,7 +142,7 @@ class Checker:
     def check_message(self, name, numbers, fields, definition):
         low, high, flexible = numbers
         valid = versions(definition['validVersions'])
-        theirs = versions(definition['flexibleVersions'])
+        theirs = versions(definition.get('flexibleVersions'))
         structs = {s['name']: s for s in definition.get('commonStructs', [])}
         if low != valid[0]:
             self.differ(name, 'the first version', low, valid[0])
@@ -151,7 +151,7 @@ class Checker:
         elif high < valid[1]:
             self.differ(name, 'the last version', high, valid[1])
         if flexible != (theirs[0] if theirs else ON):
-            self.differ(name, 'the first flexible version', flexible, definition['flexibleVersions'])
+            self.differ(name, 'the first flexible version', flexible, definition.get('flexibleVersions'))
         self.check_fields(name, fields, definition['fields'], structs, valid)
 
 
