@@ -82,6 +82,36 @@ bool mq_cond_wait(struct mq_cond *cond, struct mq_mutex *mutex, int64_t deadline
 	return rc == 0;
 }
 
+void mq_sigpipe_hold(struct mq_sigpipe *hold)
+{
+	sigset_t pipe_only, pending;
+
+	sigemptyset(&pipe_only);
+	sigaddset(&pipe_only, SIGPIPE);
+	pthread_sigmask(SIG_BLOCK, &pipe_only, &hold->before);
+	hold->blocked = sigismember(&hold->before, SIGPIPE) == 1;
+	hold->pending = false;
+	if (!hold->blocked) {
+		sigpending(&pending);
+		hold->pending = sigismember(&pending, SIGPIPE) == 1;
+	}
+}
+
+void mq_sigpipe_release(const struct mq_sigpipe *hold, bool raised)
+{
+	const struct timespec now = {0};
+	sigset_t pipe_only;
+
+	if (hold->blocked)
+		return;
+	sigemptyset(&pipe_only);
+	sigaddset(&pipe_only, SIGPIPE);
+	if (raised && !hold->pending)
+		while (sigtimedwait(&pipe_only, NULL, &now) < 0 && errno == EINTR)
+			;
+	pthread_sigmask(SIG_SETMASK, &hold->before, NULL);
+}
+
 struct start {
 	void (*fn)(void *arg);
 	void *arg;

@@ -8,6 +8,7 @@
 
 #include <assert.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -77,6 +78,17 @@ void mq_cond_broadcast(struct mq_cond *cond);
 /* Gives the mutex up, waits for a signal or the deadline, and takes it again.
  * False when the deadline has passed. Wakes up without reason are possible. */
 bool mq_cond_wait(struct mq_cond *cond, struct mq_mutex *mutex, int64_t deadline_us);
+
+/* Keeps SIGPIPE from killing the program in a system call that cannot be told
+ * not to raise it. The library's own threads block it anyway; on a thread of
+ * the application the signal is taken out again if the call raised it. */
+struct mq_sigpipe {
+	sigset_t before;
+	bool blocked, pending;
+};
+
+void mq_sigpipe_hold(struct mq_sigpipe *hold);
+void mq_sigpipe_release(const struct mq_sigpipe *hold, bool raised);
 
 struct mq_thread {
 	pthread_t os;

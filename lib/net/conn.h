@@ -23,7 +23,7 @@
 #include <mq/error.h>
 
 #include "net/loop.h"
-#include "net/pool.h"
+#include "net/block.h"
 
 struct mq_conn;
 struct mq_tls_ctx;

@@ -21,7 +21,7 @@
 
 struct event;
 struct mq_loop;
-struct mq_pool;
+struct mq_block_pool;
 
 /* NULL when out of memory or descriptors. env and logger are borrowed. */
 struct mq_loop *mq_loop_new(struct mq_env *env, const struct mq_logger *logger);
@@ -51,7 +51,7 @@ struct mq_env *mq_loop_env(const struct mq_loop *loop);
 const struct mq_logger *mq_loop_logger(const struct mq_loop *loop);
 
 /* The page-aligned buffers of the loop's connections. */
-struct mq_pool *mq_loop_pool(struct mq_loop *loop);
+struct mq_block_pool *mq_loop_pool(struct mq_loop *loop);
 
 /* --- posts --------------------------------------------------------------- */
 
@@ -89,6 +89,8 @@ void mq_timer_deinit(struct mq_timer *timer);
 /* Runs fn at due_us (monotonic, mq_env_now_us()) or up to a millisecond later;
  * replaces what was armed before. INT64_MAX disarms. */
 void mq_timer_arm(struct mq_timer *timer, int64_t due_us);
+
+bool mq_timer_is_armed(const struct mq_timer *timer);
 
 /* --- descriptors --------------------------------------------------------- */
 
