@@ -277,9 +277,9 @@ static inline void golden_record(int i, char *text, mq_bytes *key, mq_bytes *val
 	snprintf(text + 100, 28, "k%d", i);
 	*key = i == 1 ? mq_mem(NULL, 0) : i == 2 ? mq_mem("", 0) : mq_str(text + 100);
 	*value = i == 0   ? mq_str("value-0")
-	         : i == 1 ? mq_mem("", 0)
-	         : i == 2 ? mq_mem(NULL, 0)
-	                  : mq_str(text);
+		 : i == 1 ? mq_mem("", 0)
+		 : i == 2 ? mq_mem(NULL, 0)
+			  : mq_str(text);
 }
 
 #endif

@@ -5,8 +5,7 @@
 #include "base/mem.h"
 #include "record/builder.h"
 #include "record/golden.h"
-
-#include <check.h>
+#include "record/suite.h"
 
 #define MEMORY_SIZE 4096
 
@@ -164,7 +163,7 @@ START_TEST(covered_fields_are_patched_with_the_right_checksum)
 		ck_assert_int_eq(b.base_sequence, 7);
 		mq_batch_set_max_timestamp(m, -1);
 		ck_assert_uint_eq(mq_get32(m + MQ_BATCH_AT_CRC),
-		                  mq_crc32c(0, m + MQ_BATCH_CRC_FROM, size - MQ_BATCH_CRC_FROM));
+				  mq_crc32c(0, m + MQ_BATCH_CRC_FROM, size - MQ_BATCH_CRC_FROM));
 	}
 }
 END_TEST
@@ -273,28 +272,21 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("batch");
-	TCase *tc = tcase_create("head");
-	SRunner *sr;
-	int failed;
+	const TTest *const tests[] = {
+	    peek_needs_seventeen_bytes_and_then_knows_the_size,
+	    peek_refuses_impossible_lengths_and_magics,
+	    a_built_batch_parses_to_what_was_built,
+	    parsing_refuses_every_truncation,
+	    every_flipped_bit_under_the_checksum_is_found,
+	    parsing_refuses_fields_that_cannot_be,
+	    offset_and_epoch_are_patched_without_touching_the_checksum,
+	    covered_fields_are_patched_with_the_right_checksum,
+	    a_patch_does_not_hide_damage,
+	    sequences_wrap_to_zero,
+	    a_run_ends_cleanly_in_the_middle_or_at_damage,
+	    markers_are_those_of_kafka,
+	    damaged_markers_are_errors,
+	};
 
-	tcase_add_test(tc, peek_needs_seventeen_bytes_and_then_knows_the_size);
-	tcase_add_test(tc, peek_refuses_impossible_lengths_and_magics);
-	tcase_add_test(tc, a_built_batch_parses_to_what_was_built);
-	tcase_add_test(tc, parsing_refuses_every_truncation);
-	tcase_add_test(tc, every_flipped_bit_under_the_checksum_is_found);
-	tcase_add_test(tc, parsing_refuses_fields_that_cannot_be);
-	tcase_add_test(tc, offset_and_epoch_are_patched_without_touching_the_checksum);
-	tcase_add_test(tc, covered_fields_are_patched_with_the_right_checksum);
-	tcase_add_test(tc, a_patch_does_not_hide_damage);
-	tcase_add_test(tc, sequences_wrap_to_zero);
-	tcase_add_test(tc, a_run_ends_cleanly_in_the_middle_or_at_damage);
-	tcase_add_test(tc, markers_are_those_of_kafka);
-	tcase_add_test(tc, damaged_markers_are_errors);
-	suite_add_tcase(suite, tc);
-	sr = srunner_create(suite);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return SUITE_RUN("batch", tests);
 }
