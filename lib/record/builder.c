@@ -49,12 +49,18 @@ void mq_builder_deinit(struct mq_builder *builder)
 	builder->capacity = 0;
 }
 
+/* Then the deltas of timestamps count from the horizon (KIP-534). */
+static inline bool has_horizon(const struct mq_builder *builder)
+{
+	return builder->spec.attributes & MQ_BATCH_DELETE_HORIZON;
+}
+
 void mq_builder_reset(struct mq_builder *builder, const struct mq_batch_spec *spec)
 {
 	assert(!(spec->attributes & MQ_BATCH_COMPRESSION) && spec->base_offset >= 0);
 	builder->spec = *spec;
 	builder->size = MQ_BATCH_HEAD_SIZE;
-	builder->base_timestamp = MQ_NO_TIMESTAMP;
+	builder->base_timestamp = has_horizon(builder) ? spec->delete_horizon : MQ_NO_TIMESTAMP;
 	builder->max_timestamp = MQ_NO_TIMESTAMP;
 	builder->next_offset = spec->base_offset;
 	builder->record_count = 0;
@@ -127,7 +133,7 @@ static inline bool shape_of(const struct mq_builder *builder, int64_t offset, in
 		return false;
 	shape->offset_delta = (int32_t)delta;
 	shape->timestamp_delta = 0;
-	if (builder->record_count &&
+	if ((builder->record_count || has_horizon(builder)) &&
 	    __builtin_sub_overflow(timestamp, builder->base_timestamp, &shape->timestamp_delta))
 		return false;
 	shape->body = 1 + mq_varlong_size(shape->timestamp_delta) +
@@ -169,7 +175,8 @@ static inline uint8_t *put_record(struct mq_builder *builder, const struct shape
 	p = put_bytes(p, key);
 	p = put_bytes(p, value);
 	if (builder->record_count == 0) {
-		builder->base_timestamp = timestamp;
+		if (!has_horizon(builder))
+			builder->base_timestamp = timestamp;
 		builder->max_timestamp = timestamp;
 	} else if (timestamp > builder->max_timestamp) {
 		builder->max_timestamp = timestamp;

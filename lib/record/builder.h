@@ -25,7 +25,9 @@ struct mq_batch_spec {
 	int64_t producer_id;
 	int16_t producer_epoch;
 	int32_t base_sequence;
-	uint16_t attributes; /* transactional, control, log append time; no codec bits */
+	uint16_t attributes;    /* transactional, control, log append time, delete horizon;
+				 * no codec bits */
+	int64_t delete_horizon; /* with that attribute: stands in place of the base timestamp */
 	enum mq_compression compression;
 	int level;
 };
