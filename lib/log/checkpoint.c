@@ -159,20 +159,22 @@ int64_t mq_checkpoint_get(const struct mq_checkpoint *checkpoint, const char *to
 	return found ? found->offset : otherwise;
 }
 
-mq_err mq_checkpoint_write(struct mq_env *env, const char *path,
-			   const struct mq_checkpoint_entry *entries, size_t n, mq_error *error)
+void mq_checkpoint_line(struct mq_buf *lines, const char *topic, int32_t partition, int64_t offset)
+{
+	mq_buf_printf(lines, "%s %" PRId32 " %" PRId64 "\n", topic, partition, offset);
+}
+
+mq_err mq_checkpoint_write(struct mq_env *env, const char *path, const struct mq_buf *lines,
+			   size_t n, mq_error *error)
 {
 	struct mq_buf text;
 	mq_err err = MQ_OK;
-	size_t i;
 	int rc;
 
 	mq_buf_init(&text, MQ_CHECKPOINT_BYTES_MAX);
 	mq_buf_printf(&text, "0\n%zu\n", n);
-	for (i = 0; i < n; i++)
-		mq_buf_printf(&text, "%s %" PRId32 " %" PRId64 "\n", entries[i].topic,
-			      entries[i].partition, entries[i].offset);
-	if (text.failed) {
+	mq_buf_put_bytes(&text, lines->data, lines->size);
+	if (text.failed || lines->failed) {
 		err = mq_fail(error, MQ_E_NOMEM, "no memory for %s", path);
 		goto out;
 	}

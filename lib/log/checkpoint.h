@@ -12,6 +12,7 @@
 
 #include <mq/error.h>
 
+#include "base/buf.h"
 #include "env/env.h"
 
 #define MQ_CHECKPOINT_RECOVERY    "recovery-point-offset-checkpoint"
@@ -44,8 +45,11 @@ void mq_checkpoint_deinit(struct mq_checkpoint *checkpoint);
 int64_t mq_checkpoint_get(const struct mq_checkpoint *checkpoint, const char *topic,
 			  int32_t partition, int64_t otherwise);
 
-/* Puts a new file in place, durably. */
-mq_err mq_checkpoint_write(struct mq_env *env, const char *path,
-			   const struct mq_checkpoint_entry *entries, size_t n, mq_error *error);
+/* Adds one line to the contents of a file. */
+void mq_checkpoint_line(struct mq_buf *lines, const char *topic, int32_t partition, int64_t offset);
+
+/* Puts a new file of n lines in place, durably. */
+mq_err mq_checkpoint_write(struct mq_env *env, const char *path, const struct mq_buf *lines,
+			   size_t n, mq_error *error);
 
 #endif

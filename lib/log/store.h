@@ -15,10 +15,10 @@ struct mq_store_args {
 	const struct mq_logger *logger;
 	const char *const *dirs; /* log.dirs */
 	int n_dirs;
-	int32_t broker_id;       /* -1: take the one in meta.properties, or 0 */
-	const char *cluster_id;  /* NULL: take the one in meta.properties, or make one */
-	int recovery_threads;    /* num.recovery.threads.per.data.dir */
-	int64_t free_bytes_min;  /* floor of free space; appends fail below it */
+	int32_t broker_id;      /* -1: take the one in meta.properties, or 0 */
+	const char *cluster_id; /* NULL: take the one in meta.properties, or make one */
+	int recovery_threads;   /* num.recovery.threads.per.data.dir */
+	int64_t free_bytes_min; /* floor of free space; appends fail below it */
 	int64_t flush_checkpoint_ms, start_checkpoint_ms, hw_checkpoint_ms;
 	int64_t retention_check_ms;
 	int64_t cleaner_backoff_ms;
@@ -36,8 +36,11 @@ struct mq_store_args {
 	int64_t (*high_watermark)(void *arg, struct mq_log *log);
 	/* A log directory has failed: its logs are fenced. Called without lock. */
 	void (*dir_failed)(void *arg, const char *dir);
-	/* Upkeep is due earlier than last said; see mq_store_due(). */
+	/* Work is due earlier than mq_store_due() last said, because of a job that
+	 * has ended. Called by a worker, without lock. May be NULL. */
+	void (*due_changed)(void *arg);
 	void *arg;
+	int64_t dedupe_bytes; /* log.cleaner.dedupe.buffer.size; 0: the default */
 };
 
 /*
@@ -72,10 +75,18 @@ const char *mq_log_dir(const struct mq_log *log);
 
 /* [U] Creates the partition's directory in the log dir with the fewest
  * partitions. Files appear at the first append. Several logs of one topic are
- * created with one sync of the log dir: call sync_created once at the end. */
+ * created with one sync of the log dir: call sync_created once at the end.
+ * A log that is there already under the same topic id, or under none, is given
+ * back: a creation is repeated after a crash. MQ_E_EXISTS: one with another id.
+ * topic_id may be NULL. */
 mq_err mq_store_create(struct mq_store *store, const char *topic, int32_t partition,
-                       const struct mq_uuid_bytes *topic_id, struct mq_log **out, mq_error *error);
+		       const struct mq_uuid_bytes *topic_id, struct mq_log **out, mq_error *error);
 mq_err mq_store_sync_created(struct mq_store *store, mq_error *error);
+
+/* [U] Gives the topic's id to a log that has none (zero): one that a crash
+ * caught in its creation, or of an old Kafka. */
+mq_err mq_store_set_topic_id(struct mq_store *store, struct mq_log *log,
+			     const struct mq_uuid_bytes *topic_id, mq_error *error);
 
 /* [U] Takes the log out of the store at once (directory renamed to -delete)
  * and removes its files after file.delete.delay.ms. Readers that hold ranges
@@ -83,11 +94,27 @@ mq_err mq_store_sync_created(struct mq_store *store, mq_error *error);
  * gone afterwards. */
 mq_err mq_store_delete(struct mq_store *store, struct mq_log *log, mq_error *error);
 
+/* [L] Before each append: whether the log's directory has room and works.
+ * Appends are refused by the log itself too; this is where the store learns that
+ * there is something to look at, and it looks at the free space now and then. */
+bool mq_store_may_append(struct mq_store *store, struct mq_log *log);
+
+/* [L] The same for other changes: the start was moved, the configuration or the
+ * high watermark have changed. */
+void mq_store_touched(struct mq_store *store, struct mq_log *log);
+
+/* [U] Keeps background work away from a log, waiting for what is under way
+ * (cleaning ends early): before mq_log_truncate(). Not from a job. */
+void mq_store_hold(struct mq_store *store, struct mq_log *log);
+void mq_store_release(struct mq_store *store, struct mq_log *log);
+
 /* Background work: due tells when (monotonic us; INT64_MAX: nothing), run does
  * what is due by submitting jobs to the environment's workers, and returns at
  * once. Call due again after each run, and after appends when
  * mq_store_due_changed() says so. An idle store has nothing due. */
-int64_t mq_store_due(struct mq_store *store);         /* [L] */
+int64_t mq_store_due(struct mq_store *store); /* [L] */
+/* Something is due earlier than mq_store_due() last said. [L], cheap. */
+bool mq_store_due_changed(struct mq_store *store);
 void mq_store_run_due(struct mq_store *store, int64_t now_us); /* [L] */
 
 /* Sizes of one log dir for DescribeLogDirs. */

@@ -27,13 +27,17 @@ static void tear_down(void)
 
 START_TEST(what_is_written_is_read)
 {
-	static const struct mq_checkpoint_entry entries[] = {
-	    {"first", 0, 17}, {"a.b-c", 12, INT64_MAX}, {"first", 10, 0}};
 	struct mq_checkpoint cp;
+	struct mq_buf lines;
 	char *text;
 	size_t size;
 
-	ck_assert_int_eq(mq_checkpoint_write(env, path, entries, 3, NULL), MQ_OK);
+	mq_buf_init(&lines, 0);
+	mq_checkpoint_line(&lines, "first", 0, 17);
+	mq_checkpoint_line(&lines, "a.b-c", 12, INT64_MAX);
+	mq_checkpoint_line(&lines, "first", 10, 0);
+	ck_assert_int_eq(mq_checkpoint_write(env, path, &lines, 3, NULL), MQ_OK);
+	mq_buf_deinit(&lines);
 	ck_assert_int_eq(mq_env_read_file(env, path, 4096, &text, &size), 0);
 	ck_assert_str_eq(text, "0\n3\nfirst 0 17\na.b-c 12 9223372036854775807\nfirst 10 0\n");
 	free(text);
