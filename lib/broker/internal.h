@@ -23,6 +23,7 @@
 #include <mq/config.h>
 #include <mq/error.h>
 
+#include "base/conf.h"
 #include "base/list.h"
 #include "base/logger.h"
 #include "base/map.h"
@@ -96,12 +97,13 @@ struct mq_partition *mq_topic_partition(const struct mq_topic *topic, int32_t in
  * is to call, before it asks for the configuration of topics. */
 mq_err mq_topics_open_cluster(struct mq_core *core, const char *const *dirs, int n_dirs,
 			      mq_error *error);
-/* The store is open: makes the topics. No lock needed yet. */
+/* The store is open: makes the topics. Nobody calls yet; without the lock. */
 mq_err mq_topics_open(struct mq_core *core, mq_error *error);
 /* The configuration of a topic by name, overrides and defaults resolved. Any thread,
  * lock or not; called during mq_store_open() and mq_store_create(). */
 void mq_topics_conf(struct mq_core *core, const char *name, struct mq_topic_conf *out);
-/* Everything is closed but the store and the topics, which are unlinked by the core. */
+/* Closes the cluster; also after an opening that failed half-way. The topics are
+ * unlinked by the core, after this. */
 void mq_topics_close(struct mq_core *core);
 
 /* --- timers ------------------------------------------------------------------ */
@@ -147,15 +149,16 @@ mq_err mq_wait_start(struct mq_core *core, struct mq_wait *wait, struct mq_call 
 		     int64_t due_us);
 /* The call's own reason has come: off the lists. False when it was not waiting. */
 bool mq_wait_stop(struct mq_wait *wait);
+/* [U] The service's cancel(). */
+bool mq_wait_cancel(struct mq_service *service, struct mq_call *call);
+/* The core stops: all of them. */
+void mq_wait_end_all(struct mq_core *core, struct mq_list *tasks);
 
 /* --- the core ----------------------------------------------------------------- */
 
 /* Broker keys, parsed once. */
 struct mq_core_conf {
 	int64_t fetch_bytes_max;    /* fetch.max.bytes */
-	int32_t fetch_sessions_max; /* max.incremental.fetch.session.cache.slots */
-	int64_t producer_id_expiration_ms;
-	int32_t isr_min;
 	int32_t partitions_default; /* num.partitions */
 	int32_t replication_default;
 	bool auto_create_topics, delete_topics;
@@ -189,6 +192,8 @@ struct mq_core {
 	struct mq_producer_ids *producer_ids;
 	struct mq_list scratches; /* spare codec memory */
 	int n_scratches;
+	int n_jobs; /* on workers */
+	struct mq_cond jobs_done;
 };
 
 void mq_core_enter(struct mq_core *core, struct mq_list *tasks);
@@ -199,10 +204,17 @@ void mq_core_leave(struct mq_core *core, struct mq_list *tasks);
 void mq_core_answer(struct mq_call *call, void *response);
 void mq_core_fail(struct mq_call *call, mq_err err);
 
-/* A key of the broker's configuration; its default is in the table of keys. */
-const char *mq_core_str(const struct mq_core *core, const char *key); /* "" when unset */
-int64_t mq_core_int(const struct mq_core *core, const char *key);
-bool mq_core_bool(const struct mq_core *core, const char *key);
+/* [U] Runs job->run(job) on a worker. Close waits for it. MQ_E_FULL, MQ_E_CLOSED:
+ * it will not run. The job may free itself. */
+struct mq_job {
+	struct mq_core *core;
+	void (*run)(struct mq_job *job);
+};
+mq_err mq_core_submit(struct mq_core *core, struct mq_job *job);
+/* [U] For jobs that are submitted in another way: close waits until as many have
+ * ended as have begun. */
+void mq_core_job_begun(struct mq_core *core);
+void mq_core_job_ended(struct mq_core *core);
 
 /* The advertised address for a listener; NULL when the core has none. [L] */
 const struct mq_endpoint *mq_core_endpoint(const struct mq_core *core, const char *listener);
@@ -248,6 +260,12 @@ void mq_handle_describe_producers(struct mq_core *core, struct mq_call *call);
 void mq_handle_describe_topic_partitions(struct mq_core *core, struct mq_call *call);
 
 /* --- between the cluster and the handlers --------------------------------------- */
+
+/* producer_ids.c and fetch_session.c */
+mq_err mq_producer_ids_new(struct mq_core *core);
+void mq_producer_ids_free(struct mq_core *core);
+mq_err mq_sessions_new(struct mq_core *core, int32_t slots);
+void mq_sessions_free(struct mq_core *core);
 
 /* topics.c: [U], may block. The next block of producer ids no broker has had. */
 mq_err mq_topics_producer_block(struct mq_core *core, int64_t *first, int64_t *n);

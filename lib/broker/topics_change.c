@@ -16,8 +16,10 @@
 static void run_job(void *arg)
 {
 	struct mq_topic_job *job = arg;
+	struct mq_core *core = job->core;
 
 	job->run(job);
+	mq_core_job_ended(core);
 }
 
 /* All jobs of a core have one key: one runs at a time. */
@@ -25,7 +27,9 @@ static void submit(struct mq_topic_job *job)
 {
 	struct mq_core *core = job->core;
 
+	mq_core_job_begun(core);
 	if (mq_env_submit(core->env, core->registry, run_job, job) < 0) {
+		mq_core_job_ended(core);
 		mq_core_fail(job->call, MQ_E_NOMEM);
 		free(job);
 	}

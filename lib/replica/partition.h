@@ -30,6 +30,8 @@
 #include "env/env.h"
 #include "log/log.h"
 
+struct mq_partition;
+
 /* Something to do once the lock is released. */
 struct mq_task {
 	struct mq_list node;
@@ -47,9 +49,13 @@ void mq_tasks_run(struct mq_list *tasks);
 /* What the partitions of one shard share; outlives them. */
 struct mq_shard {
 	struct mq_env *env;
-	/* Take and release the lock; leave() also runs the tasks, [U]. */
-	void (*enter)(struct mq_shard *shard);
+	/* Takes the lock and makes tasks an empty list; releases the lock and runs
+	 * the tasks. */
+	void (*enter)(struct mq_shard *shard, struct mq_list *tasks);
 	void (*leave)(struct mq_shard *shard, struct mq_list *tasks);
+	/* A flush is under way: [L] keep the partition and its log; [U] no more. */
+	void (*hold)(struct mq_partition *partition);
+	void (*drop)(struct mq_partition *partition);
 	int32_t broker_id;
 	struct mq_list flush_blocked; /* partitions that could not begin a flush */
 };
@@ -96,10 +102,13 @@ struct mq_partition {
 	int32_t n_isr;
 
 	int64_t high_watermark;
-	int64_t appended_bytes; /* of all writes since opening: an estimate for min_bytes */
+	/* Bytes written since opening, and at least how many of them are below the
+	 * watermark: what a fetch that waits for min_bytes goes by. */
+	int64_t appended_bytes, committed_bytes;
+
+	void *owner; /* the topic */
 
 	struct mq_list waiters[MQ_MARKS]; /* by offset */
-	bool writing;                     /* somebody is the writer */
 	bool flushing;
 	struct mq_log_flush flush;
 	struct mq_task flush_task;
@@ -108,7 +117,7 @@ struct mq_partition {
 
 /* Without a lock, before the partition is known to others. The watermark
  * starts at what the checkpoint says, within the log. replicas[0..n) is copied;
- * all of them are in sync. MQ_E_NOMEM. */
+ * this broker alone is in sync. MQ_E_NOMEM. */
 mq_err mq_partition_init(struct mq_partition *partition, struct mq_shard *shard, struct mq_log *log,
 			 int32_t index, const int32_t *replicas, int32_t n_replicas,
 			 int64_t checkpointed_hw);

@@ -1,0 +1,52 @@
+/* A Produce request on its way: shared by produce.c and produce_check.c. */
+#ifndef MQ_BROKER_PRODUCE_H
+#define MQ_BROKER_PRODUCE_H
+
+#include "base/buf.h"
+#include "broker/internal.h"
+#include "protocol/messages/produce.h"
+
+/* What one partition's records may decompress to; far above what any producer
+ * puts into one batch, and far below what a bomb wants. */
+#define MQ_PLAIN_BYTES_MAX (64u << 20)
+
+struct mq_produce;
+
+struct mq_produce_part {
+	struct mq_partition_append append;
+	struct mq_produce *produce;
+	const struct mq_produce_request_partition *in;
+	struct mq_produce_response_partition *out;
+	struct mq_topic *topic; /* a reference */
+	struct mq_partition *partition;
+	struct mq_topic_conf conf; /* as it was when the request came */
+	struct mq_buf own;         /* records that had to be converted */
+	bool ready;                /* checked, may be appended */
+	bool pending;              /* appended, not done */
+	bool write;                /* this thread is to write the partition's queue */
+};
+
+struct mq_produce {
+	struct mq_wait wait;
+	struct mq_task finish;
+	struct mq_core *core;
+	struct mq_call *call;
+	const struct mq_produce_request *request;
+	struct mq_produce_response *response;
+	int64_t now_ms;
+	mq_err verdict; /* not MQ_OK: the call as a whole ends with it */
+	bool expired;   /* timeout_ms has passed */
+	bool failed;    /* some partition has an error */
+	int pending;    /* parts not done, and one for the thread that brought the call */
+	int32_t n;
+	struct mq_produce_part *parts;
+};
+
+/* The outcome of a part. text may be NULL. */
+void mq_produce_fail(struct mq_produce_part *part, mq_err err, const char *text);
+
+/* [U] The leader's checks and conversions of one part: sets its append's data and
+ * size and ready, or fails it. */
+void mq_produce_check(struct mq_produce_part *part);
+
+#endif
