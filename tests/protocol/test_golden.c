@@ -2,6 +2,8 @@
  * Messages as Apache Kafka's own client library writes them: one line a
  * message in golden/, made by its serialiser and its JSON converter from
  * values put in by reflection (kafka-clients 3.9.0; DescribeGroups 6 by 4.0.0).
+ * clients.txt has whole request frames as kcat 1.7.1, kafka-python 2.0.2 and
+ * confluent-kafka 1.7.0 sent them, with the client id and what they mean.
  */
 #include <check.h>
 #include <stdio.h>
@@ -194,6 +196,57 @@ START_TEST(headers_are_kafkas)
 }
 END_TEST
 
+static void check_frame(char *fields[4])
+{
+	struct mq_request_header header;
+	const struct mq_message *msg;
+	struct mq_arena arena;
+	struct mq_wire_out out;
+	struct mq_cursor in;
+	size_t size, size_again;
+	uint8_t *data = mq_test_unhex(fields[2], &size), *again;
+	mq_error error;
+	void *body;
+	char *json;
+
+	ck_assert(!mq_frame_size(data, size, &size_again));
+	ck_assert_uint_eq(size_again, size - MQ_FRAME_SIZE_BYTES);
+	mq_cursor_init(&in, data + MQ_FRAME_SIZE_BYTES, size_again);
+	ck_assert_msg(!mq_request_header_decode(&in, &header, &error), "%s", error.text);
+	ck_assert(mq_bytes_eq(header.client_id, mq_str(fields[1])));
+	msg = mq_api_find(header.api_key)->request;
+	mq_arena_init(&arena, 0);
+	body = mq_test_struct(&arena, msg);
+	ck_assert_msg(!mq_message_decode(msg, header.api_version, &in, &arena, body, &error), "%s",
+		      error.text);
+	ck_assert_ptr_eq(in.p, in.end);
+	json = mq_test_print(msg, header.api_version, body);
+	ck_assert_str_eq(json, fields[3]);
+	mq_wire_out_init(&out, 0);
+	ck_assert(!mq_frame_request(&header, body, &out, &error));
+	ck_assert(!mq_wire_out_join(&out, &again, &size_again));
+	ck_assert_uint_eq(size, size_again);
+	ck_assert_mem_eq(data, again, size);
+	free(again);
+	free(json);
+	free(data);
+	mq_wire_out_deinit(&out);
+	mq_arena_reset(&arena);
+}
+
+START_TEST(frames_of_real_clients_are_understood)
+{
+	FILE *f = open_golden("clients.txt");
+	char line[LINE_MAX_BYTES], *fields[4];
+	size_t n = 0;
+
+	for (; next_line(f, line, fields); n++)
+		check_frame(fields);
+	ck_assert_uint_ge(n, 27);
+	fclose(f);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("golden");
@@ -206,6 +259,7 @@ int main(void)
 	tcase_add_test(tc, records_are_kafkas);
 	tcase_add_test(tc, golden_lines_cover_all_versions);
 	tcase_add_test(tc, headers_are_kafkas);
+	tcase_add_test(tc, frames_of_real_clients_are_understood);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
