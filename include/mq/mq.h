@@ -4,6 +4,7 @@
 #ifndef MQ_MQ_H
 #define MQ_MQ_H
 
+#include <mq/admin.h>
 #include <mq/error.h>
 #include <mq/config.h>
 #include <mq/record.h>

@@ -1,0 +1,408 @@
+/*
+ * Administration: topics, partitions, configurations, offsets, and what the
+ * cluster looks like. See mq_admin(3).
+ *
+ * Every call waits for its answer, at most timeout_ms; there is no thread
+ * behind the admin object. A call that returns MQ_OK has an outcome for each
+ * item it was given, and each item can have failed for itself: look at the
+ * err of the items, or at mq_outcomes_first_error().
+ *
+ * Results belong to the caller, who frees each of them, with all it points to,
+ * by mq_admin_result_free(). The structs of results are made by the library
+ * alone and may grow at their end. Strings end with a NUL.
+ */
+#ifndef MQ_ADMIN_H
+#define MQ_ADMIN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <mq/config.h>
+#include <mq/error.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** An administration client. One thread at a time. */
+typedef struct mq_admin mq_admin;
+
+/**
+ * Makes an administration client. No connection is made yet.
+ * Memory: conf stays the caller's. Free with mq_admin_free().
+ * Errors: MQ_E_CONFIG  bootstrap.servers is missing or cannot be read
+ *         MQ_E_NOMEM; NULL is returned and error (may be NULL) says why.
+ */
+MQ_API mq_admin *mq_admin_new(const mq_conf *conf, mq_error *error);
+
+/** Closes all connections and frees the client; NULL is allowed. Does not
+ *  wait for the network. Results stay valid. */
+MQ_API void mq_admin_free(mq_admin *admin);
+
+/** Frees any result of the functions below; NULL is allowed. Thread: any. */
+MQ_API void mq_admin_result_free(const void *result);
+
+/*
+ * What all calls below have in common:
+ *
+ * Thread: one at a time per admin object. Blocks up to timeout_ms.
+ * Memory: arguments stay the caller's; *out is the caller's on MQ_OK and
+ *         untouched otherwise.
+ * Errors: MQ_E_TIMED_OUT    no answer by the deadline; error says which broker
+ *                           could not be reached, and why
+ *         MQ_E_ARG          a name or an array is missing
+ *         MQ_E_UNSUPPORTED  the broker does not know this request
+ *         MQ_E_PROTOCOL, MQ_E_NOMEM, and what the broker answers for the
+ *         call as a whole, such as MQ_E_CLUSTER_AUTHORIZATION_FAILED.
+ */
+
+/** What became of one item. */
+typedef struct mq_outcome {
+	const char *name;  /**< topic, or name of the resource */
+	int32_t partition; /**< -1 where the item is no partition */
+	mq_err err;
+	const char *text; /**< cause in words; "" when err is MQ_OK */
+} mq_outcome;
+
+/** One outcome for each item, in the order they were given. */
+typedef struct mq_outcomes {
+	size_t n;
+	const mq_outcome *const *items;
+} mq_outcomes;
+
+/** The first item that failed, or NULL. Borrowed from outcomes. */
+MQ_API const mq_outcome *mq_outcomes_first_error(const mq_outcomes *outcomes);
+
+/* --- topics ---------------------------------------------------------------- */
+
+/** The brokers of one partition, the preferred leader first. */
+typedef struct mq_assignment {
+	const int32_t *brokers;
+	size_t n;
+} mq_assignment;
+
+/** A key and its value. */
+typedef struct mq_setting {
+	const char *key;
+	const char *value;
+} mq_setting;
+
+/** A topic to be made. What is 0 or NULL is left to the broker's defaults. */
+typedef struct mq_new_topic {
+	const char *name;
+	int32_t partitions;
+	int32_t replication_factor;
+	const mq_assignment *assignments; /**< one per partition; partitions and
+					       replication_factor are then 0 */
+	size_t n_assignments;
+	const mq_setting *configs;
+	size_t n_configs;
+} mq_new_topic;
+
+/** Makes topics; with validate_only, only checks whether it could. */
+MQ_API MQ_MUST_CHECK mq_err mq_admin_create_topics(mq_admin *admin, const mq_new_topic *topics,
+						   size_t n, bool validate_only, int timeout_ms,
+						   const mq_outcomes **out, mq_error *error);
+
+/** Deletes topics by name. */
+MQ_API MQ_MUST_CHECK mq_err mq_admin_delete_topics(mq_admin *admin, const char *const *topics,
+						   size_t n, int timeout_ms,
+						   const mq_outcomes **out, mq_error *error);
+
+/** More partitions for a topic. */
+typedef struct mq_new_partitions {
+	const char *topic;
+	int32_t partitions;               /**< how many it is to have in all */
+	const mq_assignment *assignments; /**< one per new partition; NULL: the broker's choice */
+	size_t n_assignments;
+} mq_new_partitions;
+
+/** Adds partitions to topics. */
+MQ_API MQ_MUST_CHECK mq_err mq_admin_create_partitions(mq_admin *admin,
+						       const mq_new_partitions *topics, size_t n,
+						       bool validate_only, int timeout_ms,
+						       const mq_outcomes **out, mq_error *error);
+
+/** One partition as the cluster sees it. */
+typedef struct mq_partition_info {
+	int32_t partition;
+	mq_err err;           /**< e.g. MQ_E_LEADER_NOT_AVAILABLE */
+	int32_t leader;       /**< -1: none */
+	int32_t leader_epoch; /**< -1: unknown */
+	const int32_t *replicas, *isr, *offline;
+	size_t n_replicas, n_isr, n_offline;
+} mq_partition_info;
+
+/** One topic. */
+typedef struct mq_topic_info {
+	const char *name;
+	mq_err err;
+	const char *id; /**< 22 characters, "" when the broker knows none */
+	bool internal;
+	size_t n_partitions;
+	const mq_partition_info *const *partitions; /**< by number */
+} mq_topic_info;
+
+typedef struct mq_topic_infos {
+	size_t n;
+	const mq_topic_info *const *items;
+} mq_topic_infos;
+
+/** All topics the caller may see, by name, internal ones included. */
+MQ_API MQ_MUST_CHECK mq_err mq_admin_list_topics(mq_admin *admin, int timeout_ms,
+						 const mq_topic_infos **out, mq_error *error);
+
+/** The topics of the given names, in their order. Makes none. */
+MQ_API MQ_MUST_CHECK mq_err mq_admin_describe_topics(mq_admin *admin, const char *const *topics,
+						     size_t n, int timeout_ms,
+						     const mq_topic_infos **out, mq_error *error);
+
+/* --- configurations -------------------------------------------------------- */
+
+/** What a configuration belongs to; the values are those of the protocol. */
+typedef enum mq_resource_type {
+	MQ_RESOURCE_TOPIC = 2,
+	MQ_RESOURCE_BROKER = 4, /**< name is the broker's id; "": the default of all */
+	MQ_RESOURCE_BROKER_LOGGER = 8,
+} mq_resource_type;
+
+/** Where a value comes from; the values are those of the protocol. */
+typedef enum mq_config_source {
+	MQ_SOURCE_UNKNOWN = 0,
+	MQ_SOURCE_TOPIC = 1,
+	MQ_SOURCE_DYNAMIC_BROKER = 2,
+	MQ_SOURCE_DYNAMIC_DEFAULT_BROKER = 3,
+	MQ_SOURCE_STATIC_BROKER = 4,
+	MQ_SOURCE_DEFAULT = 5,
+} mq_config_source;
+
+/** The name Kafka's tools print, such as "DYNAMIC_TOPIC_CONFIG". */
+MQ_API const char *mq_config_source_name(mq_config_source source);
+
+/** One value that is or was in the running, the one in effect first. */
+typedef struct mq_config_synonym {
+	const char *key;
+	const char *value; /**< NULL: unset or secret */
+	mq_config_source source;
+} mq_config_synonym;
+
+/** One key of a configuration. */
+typedef struct mq_config_entry {
+	const char *key;
+	const char *value; /**< NULL: unset or secret */
+	mq_config_source source;
+	bool read_only, sensitive;
+	size_t n_synonyms;
+	const mq_config_synonym *const *synonyms;
+} mq_config_entry;
+
+/** A resource whose configuration is asked for. */
+typedef struct mq_resource {
+	mq_resource_type type;
+	const char *name;
+	const char *const *keys; /**< NULL: all */
+	size_t n_keys;
+} mq_resource;
+
+typedef struct mq_config_info {
+	mq_resource_type type;
+	const char *name;
+	mq_err err;
+	const char *text;
+	size_t n_entries;
+	const mq_config_entry *const *entries;
+} mq_config_info;
+
+typedef struct mq_config_infos {
+	size_t n;
+	const mq_config_info *const *items;
+} mq_config_infos;
+
+/** Reads configurations. A broker answers for itself, so each is asked. */
+MQ_API MQ_MUST_CHECK mq_err mq_admin_describe_configs(mq_admin *admin, const mq_resource *resources,
+						      size_t n, int timeout_ms,
+						      const mq_config_infos **out, mq_error *error);
+
+/** What is to be done with one key (KIP-339); the protocol's values. */
+typedef enum mq_alter_op {
+	MQ_ALTER_SET = 0,
+	MQ_ALTER_DELETE = 1,   /**< back to the default; value is NULL */
+	MQ_ALTER_APPEND = 2,   /**< to a list */
+	MQ_ALTER_SUBTRACT = 3, /**< from a list */
+} mq_alter_op;
+
+typedef struct mq_alter {
+	mq_alter_op op;
+	const char *key;
+	const char *value;
+} mq_alter;
+
+typedef struct mq_alteration {
+	mq_resource_type type;
+	const char *name;
+	const mq_alter *alters;
+	size_t n;
+} mq_alteration;
+
+/** Changes single keys of configurations; the others stay as they are. */
+MQ_API MQ_MUST_CHECK mq_err mq_admin_incremental_alter_configs(
+    mq_admin *admin, const mq_alteration *alterations, size_t n, bool validate_only, int timeout_ms,
+    const mq_outcomes **out, mq_error *error);
+
+/** Replaces whole configurations, for brokers older than Kafka 2.3: keys that
+ *  are not named go back to their defaults. Every op is MQ_ALTER_SET. */
+MQ_API MQ_MUST_CHECK mq_err mq_admin_alter_configs(mq_admin *admin,
+						   const mq_alteration *alterations, size_t n,
+						   bool validate_only, int timeout_ms,
+						   const mq_outcomes **out, mq_error *error);
+
+/* --- offsets and records --------------------------------------------------- */
+
+/** Marks for mq_partition_at.at in mq_admin_list_offsets(). */
+#define MQ_OFFSET_LATEST        (-1) /**< behind the last record */
+#define MQ_OFFSET_EARLIEST      (-2)
+#define MQ_OFFSET_MAX_TIMESTAMP (-3) /**< the record with the greatest timestamp */
+
+/** A partition and a point in it. */
+typedef struct mq_partition_at {
+	const char *topic;
+	int32_t partition;
+	int64_t at;
+} mq_partition_at;
+
+typedef struct mq_offset_info {
+	const char *topic;
+	int32_t partition;
+	mq_err err;
+	const char *text;
+	int64_t offset;       /**< -1: there is no such record */
+	int64_t timestamp;    /**< of the record found; -1: none */
+	int32_t leader_epoch; /**< -1: unknown */
+} mq_offset_info;
+
+typedef struct mq_offset_infos {
+	size_t n;
+	const mq_offset_info *const *items;
+} mq_offset_infos;
+
+/** Offsets of marks, or of the first record at or after a timestamp (at: in
+ *  milliseconds since 1970). committed_only: records of open or aborted
+ *  transactions do not count. */
+MQ_API MQ_MUST_CHECK mq_err mq_admin_list_offsets(mq_admin *admin,
+						  const mq_partition_at *partitions, size_t n,
+						  bool committed_only, int timeout_ms,
+						  const mq_offset_infos **out, mq_error *error);
+
+/** Deletes the records before an offset (at: -1 all). offset of the results
+ *  is the first that is left. */
+MQ_API MQ_MUST_CHECK mq_err mq_admin_delete_records(mq_admin *admin,
+						    const mq_partition_at *partitions, size_t n,
+						    int timeout_ms, const mq_offset_infos **out,
+						    mq_error *error);
+
+/* --- the cluster ----------------------------------------------------------- */
+
+typedef struct mq_broker_info {
+	int32_t id;
+	const char *host;
+	int32_t port;
+	const char *rack; /**< NULL: none */
+} mq_broker_info;
+
+typedef struct mq_cluster_info {
+	const char *id;     /**< "" when the broker knows none */
+	int32_t controller; /**< -1: unknown */
+	size_t n_brokers;
+	const mq_broker_info *const *brokers; /**< by id */
+} mq_cluster_info;
+
+/** The brokers and the controller. */
+MQ_API MQ_MUST_CHECK mq_err mq_admin_describe_cluster(mq_admin *admin, int timeout_ms,
+						      const mq_cluster_info **out, mq_error *error);
+
+/** The log of one replica in a directory. */
+typedef struct mq_replica_info {
+	const char *topic;
+	int32_t partition;
+	int64_t size;       /**< bytes */
+	int64_t offset_lag; /**< behind the high watermark, or the current replica */
+	bool future;        /**< being moved here */
+} mq_replica_info;
+
+typedef struct mq_log_dir_info {
+	int32_t broker;
+	mq_err err;
+	const char *text;
+	const char *path;                  /**< "" when the broker could not be asked */
+	int64_t total_bytes, usable_bytes; /**< of its volume; -1: unknown */
+	size_t n_replicas;
+	const mq_replica_info *const *replicas;
+} mq_log_dir_info;
+
+typedef struct mq_log_dir_infos {
+	size_t n;
+	const mq_log_dir_info *const *items;
+} mq_log_dir_infos;
+
+/** The log directories of brokers (NULL: of all). A broker that fails is one
+ *  item with its error. */
+MQ_API MQ_MUST_CHECK mq_err mq_admin_describe_log_dirs(mq_admin *admin, const int32_t *brokers,
+						       size_t n, int timeout_ms,
+						       const mq_log_dir_infos **out,
+						       mq_error *error);
+
+/** What a partition knows of one producer. */
+typedef struct mq_producer_state {
+	int64_t producer_id;
+	int32_t producer_epoch;
+	int32_t last_sequence;
+	int64_t last_timestamp;
+	int32_t coordinator_epoch;
+	int64_t txn_start_offset; /**< -1: no open transaction */
+} mq_producer_state;
+
+typedef struct mq_producers_info {
+	const char *topic;
+	int32_t partition;
+	mq_err err;
+	const char *text;
+	size_t n_producers;
+	const mq_producer_state *const *producers;
+} mq_producers_info;
+
+typedef struct mq_producers_infos {
+	size_t n;
+	const mq_producers_info *const *items;
+} mq_producers_infos;
+
+/** The producers that partitions remember (at is not looked at). */
+MQ_API MQ_MUST_CHECK mq_err mq_admin_describe_producers(mq_admin *admin,
+							const mq_partition_at *partitions, size_t n,
+							int timeout_ms,
+							const mq_producers_infos **out,
+							mq_error *error);
+
+/** The versions of one API. */
+typedef struct mq_api_info {
+	int16_t key;
+	const char *name; /**< Kafka's; "UNKNOWN" for one that libmq does not know */
+	int16_t min, max; /**< the broker's range */
+	int16_t usable;   /**< the version libmq uses; -1: none */
+} mq_api_info;
+
+typedef struct mq_api_infos {
+	int32_t broker;
+	size_t n;
+	const mq_api_info *const *items;
+} mq_api_infos;
+
+/** The APIs a broker offers; broker -1: any. */
+MQ_API MQ_MUST_CHECK mq_err mq_admin_api_versions(mq_admin *admin, int32_t broker, int timeout_ms,
+						  const mq_api_infos **out, mq_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
