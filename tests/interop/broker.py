@@ -1,0 +1,131 @@
+"""A real `mq server-start` for tests: started on a free port, stopped, killed."""
+import os
+import queue
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+MQ = os.path.join(os.environ.get('builddir', '.'), 'mq')
+READY = re.compile(r'ready\b.*?(\[[0-9a-f:]+\]|[\w.-]+):(\d+)')
+DEADLINE = 60
+
+
+def skip(why):
+    """Ends the whole test program as skipped, saying why."""
+    print('SKIP: ' + why)
+    sys.exit(77)
+
+
+def need(module):
+    try:
+        return __import__(module)
+    except ImportError:
+        skip('python3 has no module ' + module)
+
+
+def until(what, condition, deadline=DEADLINE):
+    """Asks again until the condition holds; for things only a peer can tell."""
+    end = time.monotonic() + deadline
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError('not within %d s: %s' % (deadline, what))
+
+
+class Broker:
+    """One broker in its own data directory. conf: keys of server.properties, with '.' as '_'
+    in Python's keyword form or given as a dict."""
+
+    def __init__(self, conf=None, listeners='PLAINTEXT://127.0.0.1:0'):
+        self.dir = tempfile.mkdtemp(prefix='mq-interop-')
+        self.conf = {'broker.id': '0', 'listeners': listeners,
+                     'log.dirs': os.path.join(self.dir, 'data')}
+        self.conf.update(conf or {})
+        self.process = None
+        self.port = None
+        self.log = []
+
+    def start(self):
+        path = os.path.join(self.dir, 'server.properties')
+        with open(path, 'w') as f:
+            for key, value in self.conf.items():
+                f.write('%s=%s\n' % (key, value))
+        lines = queue.Queue()
+        self.process = subprocess.Popen([MQ, 'server-start', path], stderr=subprocess.PIPE,
+                                        stdin=subprocess.DEVNULL, text=True)
+
+        def read(stream):
+            for line in stream:
+                self.log.append(line)
+                lines.put(line)
+            lines.put(None)
+
+        self.reader = threading.Thread(target=read, args=(self.process.stderr,), daemon=True)
+        self.reader.start()
+        end = time.monotonic() + DEADLINE
+        while True:
+            line = lines.get(timeout=max(0.001, end - time.monotonic()))
+            if line is None:
+                raise AssertionError('the broker did not start:\n' + ''.join(self.log))
+            m = READY.search(line)
+            if m:
+                self.port = int(m.group(2))
+                break
+        # The same port after a restart, so that clients find it again.
+        self.conf['listeners'] = re.sub(r':0(?=,|$)', ':%d' % self.port, self.conf['listeners'])
+        return self
+
+    @property
+    def address(self):
+        return '127.0.0.1:%d' % self.port
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        status = self.process.wait(DEADLINE)
+        self.reader.join(DEADLINE)
+        if status != 0:
+            raise AssertionError('the broker ended with %d:\n%s' % (status, ''.join(self.log)))
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait(DEADLINE)
+        self.reader.join(DEADLINE)
+
+    def close(self):
+        if self.process and self.process.poll() is None:
+            self.stop()
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *exc):
+        if exc[0] is not None:
+            sys.stderr.write(''.join(self.log[-40:]))
+            self.kill()
+        self.close()
+
+    def mq(self, *args, check=True):
+        """Runs an mq command against the broker; its standard output."""
+        r = subprocess.run([MQ, args[0], '--bootstrap-server', self.address, *args[1:]],
+                           capture_output=True, text=True, timeout=DEADLINE)
+        if check and r.returncode != 0:
+            raise AssertionError('mq %s: %d\n%s%s' % (' '.join(args), r.returncode, r.stdout, r.stderr))
+        return r.stdout if check else r
+
+
+def kcat(*args, stdin=None, check=True):
+    """Runs kcat; its standard output as bytes."""
+    if shutil.which('kcat') is None:
+        skip('kcat is not installed')
+    r = subprocess.run(['kcat', *args], input=stdin, capture_output=True, timeout=2 * DEADLINE)
+    if check and r.returncode != 0:
+        raise AssertionError('kcat %s: %d\n%s' % (' '.join(args), r.returncode, r.stderr.decode()))
+    return r.stdout if check else r
