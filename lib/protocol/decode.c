@@ -31,15 +31,15 @@ static bool fail(struct decoder *d, const struct mq_op *op, const char *why)
 
 static void *take_memory(struct decoder *d, const struct mq_op *op, size_t n, size_t size)
 {
+	size_t bytes;
 	void *p;
 
-	/* n is bounded by the input's size, so that the product cannot wrap. */
-	if (n * size > d->budget) {
+	if (__builtin_mul_overflow(n, size, &bytes) || bytes > d->budget) {
 		fail(d, op, "too much memory for its size");
 		return NULL;
 	}
-	d->budget -= n * size;
-	p = mq_arena_get(d->arena, n * size);
+	d->budget -= bytes;
+	p = mq_arena_get(d->arena, bytes);
 	if (!p) {
 		fail(d, op, "out of memory");
 		d->err = MQ_E_NOMEM;

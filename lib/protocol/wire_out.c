@@ -1,4 +1,5 @@
 /* What has been encoded, as segments. */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -91,6 +92,7 @@ void mq_wire_out_piece(struct mq_wire_out *out, const struct mq_piece *piece)
 {
 	struct mq_wire_segment *segment;
 
+	assert(piece->data || piece->file || piece->size == 0);
 	if (piece->size == 0 || !has_room(out, piece->size) || mq_wire_out_finish(out))
 		return;
 	segment = add_segment(out);
