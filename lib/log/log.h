@@ -55,11 +55,11 @@ struct mq_uuid_bytes {
 
 /* The marks of a log; all are offsets of the next record. */
 struct mq_log_marks {
-	int64_t start_offset;       /* first offset that may be read */
-	int64_t end_offset;         /* LEO: everything below is in the page cache */
-	int64_t flushed_offset;     /* everything below is on stable storage */
-	int64_t first_unstable;     /* first offset of any open transaction, or -1 */
-	int64_t size;               /* bytes of all segments */
+	int64_t start_offset;   /* first offset that may be read */
+	int64_t end_offset;     /* LEO: everything below is in the page cache */
+	int64_t flushed_offset; /* everything below is on stable storage */
+	int64_t first_unstable; /* first offset of any open transaction, or -1 */
+	int64_t size;           /* bytes of all segments */
 };
 
 /* [L] */
@@ -103,7 +103,12 @@ struct mq_append {
 
 	struct mq_list node; /* on the log's queue, then on the list of done ones */
 	void *owner;         /* the caller's */
-	bool shadow;         /* private: repeats a batch that is still queued */
+
+	/* Private: a repetition of a batch that is still queued; how many batches
+	 * and markers these are; and their greatest timestamp and epoch. */
+	bool shadow;
+	int32_t n_batches, n_controls, last_epoch;
+	int64_t max_timestamp;
 };
 
 /* [L] Checks, reserves offsets, queues. Errors: the sequence errors of
@@ -133,7 +138,7 @@ struct mq_log_flush {
 
 /* [L] False when nothing is to be flushed or a flush is under way. */
 bool mq_log_flush_begin(struct mq_log *log, struct mq_log_flush *flush);
-void mq_log_flush_run(struct mq_log_flush *flush);  /* [U] on a worker */
+void mq_log_flush_run(struct mq_log_flush *flush);   /* [U] on a worker */
 mq_err mq_log_flush_end(struct mq_log_flush *flush); /* [L] a failure fences the log */
 
 /* --- reading ------------------------------------------------------------ */
@@ -190,7 +195,7 @@ struct mq_aborted {
 /* [U] Aborted transactions with last_offset >= from and first_offset < to,
  * by first offset; *out is malloc'd, the caller frees. */
 mq_err mq_log_aborted(struct mq_log *log, int64_t from, int64_t to, struct mq_aborted **out,
-                      int32_t *n_out);
+		      int32_t *n_out);
 
 /* --- epochs, start, truncation ------------------------------------------ */
 
@@ -199,7 +204,7 @@ int32_t mq_log_last_epoch(const struct mq_log *log);
 /* [L] OffsetForLeaderEpoch: the largest epoch <= epoch and its end offset;
  * (-1, -1) when unknown. current is the partition's leader epoch. */
 void mq_log_epoch_end(const struct mq_log *log, int32_t epoch, int32_t current,
-                      int32_t *found_epoch, int64_t *end_offset);
+		      int32_t *found_epoch, int64_t *end_offset);
 /* [L] The epoch that covers an offset; -1 when unknown. */
 int32_t mq_log_epoch_at(const struct mq_log *log, int64_t offset);
 

@@ -12,15 +12,15 @@
 #include "log/log.h"
 
 struct mq_log_args {
-	struct mq_env *env;              /* outlives the log and every read of it */
-	const struct mq_logger *logger;  /* outlives the log */
-	const char *path;                /* the partition's directory; it exists */
+	struct mq_env *env;             /* outlives the log and every read of it */
+	const struct mq_logger *logger; /* outlives the log */
+	const char *path;               /* the partition's directory; it exists */
 	const char *topic;
 	int32_t partition;
-	const struct mq_log_conf *conf;  /* copied */
-	int64_t recovery_point;          /* of the checkpoint: below it all was flushed; else 0 */
-	int64_t log_start_offset;        /* of the checkpoint; 0 or below: the first segment's */
-	bool clean;                      /* the mark of a clean stop was there */
+	const struct mq_log_conf *conf; /* copied */
+	int64_t recovery_point;         /* of the checkpoint: below it all was flushed; else 0 */
+	int64_t log_start_offset;       /* of the checkpoint; 0 or below: the first segment's */
+	bool clean;                     /* the mark of a clean stop was there */
 	int64_t now_ms;
 };
 
