@@ -2,7 +2,7 @@
 """Checks the rules of the house: who may include whom, banned calls, sizes of
 files and functions, and that the library exports what its map lists.
 
-Usage: tidy.py SOURCE_DIR [SHARED_LIBRARY]"""
+Usage: house_rules.py SOURCE_DIR [SHARED_LIBRARY]"""
 import os
 import re
 import subprocess
