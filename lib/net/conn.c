@@ -194,6 +194,12 @@ static bool is_busy(struct mq_conn *conn)
 	return busy;
 }
 
+/* Whether the bytes of the frame that is out are in use. */
+static bool is_pinned(struct mq_conn *conn)
+{
+	return !conn->copied && is_busy(conn);
+}
+
 /* Whether a frame is still out; if so, its return is told to the loop. */
 static bool still_busy(struct mq_conn *conn)
 {
@@ -240,12 +246,12 @@ static bool make_room(struct mq_conn *conn)
 		conn->block = mq_block_get(pool, MQ_BLOCK_MIN);
 		return conn->block != NULL;
 	}
+	if (conn->begin == conn->end && !is_pinned(conn))
+		conn->begin = conn->end = 0;
 	if (is_busy(conn)) {
 		conn->paused = conn->end == conn->block->size;
 		return !conn->paused;
 	}
-	if (conn->begin == conn->end)
-		conn->begin = conn->end = 0;
 	need = frame_need(conn);
 	if (need <= conn->block->size - conn->begin)
 		return true;
@@ -288,6 +294,7 @@ static bool deliver(struct mq_conn *conn)
 		conn->frame_seen = MQ_MAX(conn->frame_seen, FRAME_HEAD + size);
 		frame = conn->block->data + conn->begin + FRAME_HEAD;
 		conn->begin += FRAME_HEAD + size;
+		conn->copied = false;
 		conn->in_frame = true;
 		conn->handler->on_frame(conn->arg, frame, size);
 		conn->in_frame = false;
@@ -297,16 +304,19 @@ static bool deliver(struct mq_conn *conn)
 	return true;
 }
 
-/* After frames have been handed out: notes since when one is incomplete, and
- * gives an empty buffer back to the pool. */
+/* After frames have been handed out: tells of one that is incomplete, and gives
+ * an empty buffer back to the pool. */
 static void settle(struct mq_conn *conn)
 {
-	if (!conn->block || conn->begin < conn->end) {
-		if (conn->partial_us == INT64_MAX && conn->block && !is_busy(conn))
-			conn->partial_us = conn->active_us;
+	if (!conn->block)
 		return;
-	}
-	if (!is_busy(conn)) {
+	if (conn->begin < conn->end) {
+		if (conn->partial_us != INT64_MAX || is_busy(conn))
+			return;
+		conn->partial_us = conn->active_us;
+		if (conn->handler->on_partial)
+			conn->handler->on_partial(conn->arg);
+	} else if (!is_pinned(conn)) {
 		mq_block_put(conn->block);
 		conn->block = NULL;
 		conn->begin = conn->end = 0;
@@ -467,7 +477,8 @@ static void look(struct mq_conn *conn, unsigned ready)
 	if (conn->closed)
 		goto out;
 	settle(conn);
-	send_on(conn);
+	if (!conn->closed)
+		send_on(conn);
 out:
 	conn->depth--;
 	if (conn->freed && conn->depth == 0)
@@ -540,6 +551,20 @@ void mq_conn_frame_done(struct mq_conn *conn)
 		mq_loop_post(conn->loop, &conn->post);
 	conn->pending = false;
 	mq_mutex_unlock(&conn->lock);
+}
+
+void mq_conn_frame_copied(struct mq_conn *conn)
+{
+	assert(conn->in_frame);
+	conn->copied = true;
+}
+
+size_t mq_conn_peek(const struct mq_conn *conn, const uint8_t **data)
+{
+	if (!conn->block)
+		return 0;
+	*data = conn->block->data + conn->begin;
+	return conn->end - conn->begin;
 }
 
 struct mq_block *mq_conn_frame_take(struct mq_conn *conn)

@@ -52,6 +52,9 @@ struct mq_conn_handler {
 	/* One frame without its length field, writable, valid until
 	 * mq_conn_frame_done(), which may be called from in here. */
 	void (*on_frame)(void *arg, uint8_t *frame, size_t size);
+	/* A frame has begun and is not complete: see mq_conn_partial_us(). May be
+	 * NULL. */
+	void (*on_partial)(void *arg);
 	/* The connection is over, and the reason; err MQ_E_DISCONNECTED when the
 	 * peer closed it between frames. Runs once, from the loop, unless
 	 * mq_conn_close() was first. All sends have been handed back. The handler
@@ -94,6 +97,14 @@ void mq_conn_frame_done(struct mq_conn *conn);
  * outlives the connection; the frame counts as given back. NULL when there was no memory
  * for the bytes behind it (then nothing has changed). */
 struct mq_block *mq_conn_frame_take(struct mq_conn *conn);
+
+/* In on_frame only: the frame has been copied, and its memory is not needed
+ * any more; the next one still waits for mq_conn_frame_done(). */
+void mq_conn_frame_copied(struct mq_conn *conn);
+
+/* What has been received and not been handed out, for who wants to say what it
+ * looks like. On the loop's thread, until the connection is freed. */
+size_t mq_conn_peek(const struct mq_conn *conn, const uint8_t **data);
 
 /* When the last byte came or went, and since when a frame (or the TLS
  * handshake) is incomplete (INT64_MAX: it is not). Coarse monotonic time. */

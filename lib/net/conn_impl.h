@@ -27,6 +27,7 @@ struct mq_conn {
 	size_t frame_seen; /* the largest frame the peer has really sent */
 	int64_t partial_us;
 	unsigned depth; /* callbacks under way: free waits for them */
+	bool copied;    /* the memory of the frame that is out is free */
 	bool in_frame;  /* inside on_frame */
 	bool told_open;
 	bool paused; /* the buffer is full behind a frame that is in use */

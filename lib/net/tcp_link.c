@@ -568,7 +568,8 @@ static void on_open(void *arg)
 
 static void on_dialed(void *arg, int fd, const mq_error *why)
 {
-	static const struct mq_conn_handler handler = {on_open, on_frame, on_conn_close};
+	static const struct mq_conn_handler handler = {
+	    .on_open = on_open, .on_frame = on_frame, .on_close = on_conn_close};
 	struct tcp_link *tcp = arg;
 	struct mq_conn_args args = {.loop = tcp->args.loop,
 				    .fd = fd,
