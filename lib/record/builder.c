@@ -55,6 +55,12 @@ static inline bool has_horizon(const struct mq_builder *builder)
 	return builder->spec.attributes & MQ_BATCH_DELETE_HORIZON;
 }
 
+/* The base timestamp once a record of this time is in the batch. */
+static inline int64_t base_for(const struct mq_builder *builder, int64_t timestamp)
+{
+	return builder->record_count || has_horizon(builder) ? builder->base_timestamp : timestamp;
+}
+
 void mq_builder_reset(struct mq_builder *builder, const struct mq_batch_spec *spec)
 {
 	assert(!(spec->attributes & MQ_BATCH_COMPRESSION) && spec->base_offset >= 0);
@@ -132,9 +138,8 @@ static inline bool shape_of(const struct mq_builder *builder, int64_t offset, in
 	if (delta > INT32_MAX || key.size > INT32_MAX || value.size > INT32_MAX)
 		return false;
 	shape->offset_delta = (int32_t)delta;
-	shape->timestamp_delta = 0;
-	if ((builder->record_count || has_horizon(builder)) &&
-	    __builtin_sub_overflow(timestamp, builder->base_timestamp, &shape->timestamp_delta))
+	if (__builtin_sub_overflow(timestamp, base_for(builder, timestamp),
+				   &shape->timestamp_delta))
 		return false;
 	shape->body = 1 + mq_varlong_size(shape->timestamp_delta) +
 		      mq_varint_size(shape->offset_delta) + bytes_size(key) + bytes_size(value) +
@@ -162,9 +167,24 @@ size_t mq_builder_batch_size_one(mq_bytes key, mq_bytes value, const struct mq_h
 	return size ? MQ_BATCH_HEAD_SIZE + size : 0;
 }
 
+/* What every way of appending ends with. */
+static inline void count_record(struct mq_builder *builder, int64_t offset, int64_t timestamp,
+				size_t size)
+{
+	if (builder->record_count == 0) {
+		builder->base_timestamp = base_for(builder, timestamp);
+		builder->max_timestamp = timestamp;
+	} else if (timestamp > builder->max_timestamp) {
+		builder->max_timestamp = timestamp;
+	}
+	builder->next_offset = offset + 1;
+	builder->record_count++;
+	builder->size += size;
+}
+
 /* Writes all but the headers, for which room is left; returns where they go. */
-static inline uint8_t *put_record(struct mq_builder *builder, const struct shape *shape,
-				  int64_t timestamp, mq_bytes key, mq_bytes value)
+static uint8_t *put_record(struct mq_builder *builder, const struct shape *shape, mq_bytes key,
+			   mq_bytes value)
 {
 	uint8_t *p = builder->data + builder->size;
 
@@ -173,43 +193,73 @@ static inline uint8_t *put_record(struct mq_builder *builder, const struct shape
 	p = mq_varlong_put(p, shape->timestamp_delta);
 	p = mq_varint_put(p, shape->offset_delta);
 	p = put_bytes(p, key);
-	p = put_bytes(p, value);
-	if (builder->record_count == 0) {
-		if (!has_horizon(builder))
-			builder->base_timestamp = timestamp;
-		builder->max_timestamp = timestamp;
-	} else if (timestamp > builder->max_timestamp) {
-		builder->max_timestamp = timestamp;
-	}
-	builder->next_offset = builder->spec.base_offset + shape->offset_delta + 1;
-	builder->record_count++;
-	return p;
+	return put_bytes(p, value);
 }
 
-size_t mq_builder_append_at(struct mq_builder *builder, int64_t offset, int64_t timestamp,
-			    mq_bytes key, mq_bytes value, const struct mq_header_view *headers,
-			    size_t n)
+/* Any record: measured first, then written. */
+static __attribute__((noinline)) size_t append_any(struct mq_builder *builder, int64_t offset,
+						   int64_t timestamp, mq_bytes key, mq_bytes value,
+						   const struct mq_header_view *headers, size_t n)
 {
 	struct shape shape;
 	size_t size;
 	uint8_t *p;
 
-	assert(offset >= builder->next_offset);
-	if (n > INT32_MAX || !shape_of(builder, offset, timestamp, key, value,
-				       n ? headers_size(headers, n) : 1, &shape))
+	if (n > INT32_MAX ||
+	    !shape_of(builder, offset, timestamp, key, value, headers_size(headers, n), &shape))
 		return 0;
 	size = mq_varint_size((int32_t)shape.body) + shape.body;
 	if (!fits(builder, size))
 		return 0;
-	p = put_record(builder, &shape, timestamp, key, value);
+	p = put_record(builder, &shape, key, value);
 	p = mq_varint_put(p, (int32_t)n);
 	for (size_t i = 0; i < n; i++) {
 		p = put_bytes(p, headers[i].key);
 		p = put_bytes(p, headers[i].value);
 	}
-	builder->size += size;
-	assert(p == builder->data + builder->size);
+	assert(p == builder->data + builder->size + size);
+	count_record(builder, offset, timestamp, size);
 	return size;
+}
+
+/* What a record adds to its key and value: from all fields in one byte to all
+ * in their longest. */
+#define OVERHEAD_MIN 6u
+#define OVERHEAD_MAX (2 + MQ_VARLONG_MAX + 3 * MQ_VARINT_MAX)
+
+/* Lengths that take two bytes as a varint. */
+#define BODY_MIN 64u
+#define BODY_MAX 8191u
+
+size_t mq_builder_append_at(struct mq_builder *builder, int64_t offset, int64_t timestamp,
+			    mq_bytes key, mq_bytes value, const struct mq_header_view *headers,
+			    size_t n)
+{
+	int64_t offset_delta = offset - builder->spec.base_offset, timestamp_delta;
+	size_t bytes = key.size + value.size, body;
+	uint8_t *start, *p;
+
+	assert(offset >= builder->next_offset);
+	/* A record of common size whose length field is sure to take two bytes is
+	 * written at once and measured by what was written. */
+	if (n || (key.size | value.size) > BODY_MAX || bytes < BODY_MIN - OVERHEAD_MIN ||
+	    bytes > BODY_MAX - OVERHEAD_MAX || offset_delta > INT32_MAX ||
+	    builder->capacity < builder->size + 2 + OVERHEAD_MAX + bytes ||
+	    __builtin_sub_overflow(timestamp, base_for(builder, timestamp), &timestamp_delta))
+		return append_any(builder, offset, timestamp, key, value, headers, n);
+	start = builder->data + builder->size;
+	p = start + 2;
+	*p++ = 0; /* attributes */
+	p = mq_varlong_put(p, timestamp_delta);
+	p = mq_varint_put(p, (int32_t)offset_delta);
+	p = put_bytes(p, key);
+	p = put_bytes(p, value);
+	*p++ = 0; /* headers */
+	body = (size_t)(p - start) - 2;
+	start[0] = (uint8_t)(body << 1 | 0x80);
+	start[1] = (uint8_t)(body >> 6);
+	count_record(builder, offset, timestamp, body + 2);
+	return body + 2;
 }
 
 size_t mq_builder_append(struct mq_builder *builder, int64_t timestamp, mq_bytes key,
@@ -232,10 +282,10 @@ size_t mq_builder_append_view(struct mq_builder *builder, const struct mq_record
 	size = mq_varint_size((int32_t)shape.body) + shape.body;
 	if (!fits(builder, size))
 		return 0;
-	p = put_record(builder, &shape, record->timestamp, record->key, record->value);
+	p = put_record(builder, &shape, record->key, record->value);
 	p = mq_varint_put(p, record->header_count);
 	memcpy(p, record->headers, n);
-	builder->size += size;
+	count_record(builder, record->offset, record->timestamp, size);
 	return size;
 }
 

@@ -7,34 +7,33 @@
 
 #include <assert.h>
 
-const uint8_t *mq_varlong_get_long(const uint8_t *p, const uint8_t *end, int64_t *v)
+struct mq_varint mq_varlong_get_any(const uint8_t *p, const uint8_t *limit)
 {
+	const struct mq_varint bad = {NULL, 0};
 	uint64_t u = 0;
 
-	for (unsigned shift = 0; p < end && shift < 7 * MQ_VARLONG_MAX; shift += 7) {
+	for (unsigned shift = 0; p < limit && shift < 7 * MQ_VARLONG_MAX; shift += 7) {
 		uint8_t b = *p++;
 
 		if (shift == 63 && b > 1)
-			return NULL;
+			return bad;
 		u |= (uint64_t)(b & 0x7f) << shift;
-		if (b < 0x80) {
-			*v = (int64_t)(u >> 1) ^ -(int64_t)(u & 1);
-			return p;
-		}
+		if (b < 0x80)
+			return (struct mq_varint){p, u};
 	}
-	return NULL;
+	return bad;
 }
 
-const uint8_t *mq_varint_get_long(const uint8_t *p, const uint8_t *end, int32_t *v)
+struct mq_varint mq_varint_get_any(const uint8_t *p, const uint8_t *limit)
 {
-	const uint8_t *stop = end - p > (ptrdiff_t)MQ_VARINT_MAX ? p + MQ_VARINT_MAX : end;
-	int64_t wide;
+	struct mq_varint found;
 
-	p = mq_varlong_get_long(p, stop, &wide);
-	if (!p || wide < INT32_MIN || wide > INT32_MAX)
-		return NULL;
-	*v = (int32_t)wide;
-	return p;
+	if (limit - p > (ptrdiff_t)MQ_VARINT_MAX)
+		limit = p + MQ_VARINT_MAX;
+	found = mq_varlong_get_any(p, limit);
+	if (found.u > UINT32_MAX)
+		found.end = NULL;
+	return found;
 }
 
 mq_err mq_record_iter_init(struct mq_record_iter *it, const struct mq_batch *batch,
@@ -57,7 +56,7 @@ mq_err mq_record_iter_init(struct mq_record_iter *it, const struct mq_batch *bat
 	    .end = (const uint8_t *)records.data + records.size,
 	    .base_offset = batch->base_offset,
 	    .base_timestamp = batch->base_timestamp,
-	    .last_offset = mq_batch_last_offset(batch),
+	    .last_offset_delta = batch->last_offset_delta,
 	    .append_time = batch->max_timestamp,
 	    .left = batch->record_count,
 	    .log_append_time = mq_batch_is_log_append_time(batch),
@@ -66,41 +65,51 @@ mq_err mq_record_iter_init(struct mq_record_iter *it, const struct mq_batch *bat
 }
 
 /* Length and bytes of a key or value; -1 is null. */
-static inline const uint8_t *get_bytes(const uint8_t *p, const uint8_t *end, mq_bytes *b)
+static inline __attribute__((always_inline)) const uint8_t *
+get_bytes(const uint8_t *p, const uint8_t *end, bool roomy, mq_bytes *b)
 {
-	int32_t size;
+	struct mq_varint size = mq_varint_get(p, end, roomy, false);
 
-	p = mq_varint_get(p, end, &size);
-	if (!p || size < -1 || size > end - p)
+	if (!size.end)
 		return NULL;
-	if (size < 0) {
+	if (size.u & 1) {
 		*b = (mq_bytes){NULL, 0};
-		return p;
+		return size.u == 1 ? size.end : NULL;
 	}
-	*b = (mq_bytes){p, (size_t)size};
-	return p + size;
+	*b = (mq_bytes){size.end, size.u >> 1};
+	return (ptrdiff_t)(size.u >> 1) <= end - size.end ? size.end + (size.u >> 1) : NULL;
 }
 
-static inline const uint8_t *get_header(const uint8_t *p, const uint8_t *end,
-					struct mq_header_view *header)
+static const uint8_t *get_header(const uint8_t *p, const uint8_t *end,
+				 struct mq_header_view *header)
 {
-	p = get_bytes(p, end, &header->key);
+	p = get_bytes(p, end, false, &header->key);
 	if (!p || !header->key.data)
 		return NULL;
-	return get_bytes(p, end, &header->value);
+	return get_bytes(p, end, false, &header->value);
 }
 
-/* Headers have to fill what is left of the record. */
-static bool headers_fit(const uint8_t *p, const uint8_t *end, int32_t count)
+/* A header count is at p; the headers have to fill what is left of the record. */
+static __attribute__((noinline)) mq_err get_headers(const uint8_t *p, const uint8_t *end,
+						    struct mq_record_view *record)
 {
+	struct mq_varint count = mq_varint_get(p, end, false, false);
 	struct mq_header_view header;
 
-	for (; count > 0; count--) {
+	if (!count.end || count.u & 1 || (ptrdiff_t)(count.u >> 1) > end - count.end)
+		return MQ_E_CORRUPT_MESSAGE;
+	p = count.end;
+	for (uint64_t left = count.u >> 1; left > 0; left--) {
 		p = get_header(p, end, &header);
 		if (!p)
-			return false;
+			return MQ_E_CORRUPT_MESSAGE;
 	}
-	return p == end;
+	if (p != end)
+		return MQ_E_CORRUPT_MESSAGE;
+	record->header_count = (int32_t)(count.u >> 1);
+	record->headers = count.end;
+	record->headers_end = end;
+	return MQ_OK;
 }
 
 bool mq_header_iter_next(struct mq_header_iter *it, struct mq_header_view *header)
@@ -113,44 +122,75 @@ bool mq_header_iter_next(struct mq_header_iter *it, struct mq_header_view *heade
 	return true;
 }
 
-mq_err mq_record_iter_next(struct mq_record_iter *it, struct mq_record_view *record)
-{
-	const uint8_t *p = it->at, *end;
-	int32_t size, offset_delta, header_count;
-	int64_t timestamp_delta, timestamp;
-	mq_bytes key, value;
+/*
+ * With ROOM bytes behind the record it is safe to look at the next two bytes
+ * wherever a wrong field has led: there are few short fields, and a length that
+ * does not fit is noticed before it is added. That the record ends where its
+ * length says is then the one check for all of them.
+ */
+#define ROOM 16
 
-	if (it->left <= 0)
-		return p == it->end ? MQ_E_END : MQ_E_CORRUPT_MESSAGE;
-	p = mq_varint_get(p, it->end, &size);
-	if (!p || size < 1 || size > it->end - p)
+static inline __attribute__((always_inline)) mq_err get_record(struct mq_record_iter *it,
+							       const uint8_t *p, const uint8_t *end,
+							       bool roomy,
+							       struct mq_record_view *record)
+{
+	struct mq_varint delta, offset;
+	mq_bytes key, value;
+	int64_t timestamp;
+
+	delta = mq_varint_get(p + 1, end, roomy, true); /* behind the unused attributes */
+	if (!delta.end)
 		return MQ_E_CORRUPT_MESSAGE;
-	end = p + size;
-	p = mq_varlong_get(p + 1, end, &timestamp_delta); /* behind the unused attributes */
-	if (p)
-		p = mq_varint_get(p, end, &offset_delta);
-	if (p)
-		p = get_bytes(p, end, &key);
-	if (p)
-		p = get_bytes(p, end, &value);
-	if (p)
-		p = mq_varint_get(p, end, &header_count);
-	if (!p || header_count < 0 || header_count > end - p)
+	offset = mq_varint_get(delta.end, end, roomy, false);
+	if (!offset.end || offset.u & 1 || offset.u >> 1 > (uint32_t)it->last_offset_delta)
 		return MQ_E_CORRUPT_MESSAGE;
-	if (header_count == 0 ? p != end : !headers_fit(p, end, header_count))
+	p = get_bytes(offset.end, end, roomy, &key);
+	if (!p)
 		return MQ_E_CORRUPT_MESSAGE;
-	if (offset_delta < 0 || offset_delta > it->last_offset - it->base_offset)
+	p = get_bytes(p, end, roomy, &value);
+	if (!p)
 		return MQ_E_CORRUPT_MESSAGE;
-	if (__builtin_add_overflow(it->base_timestamp, timestamp_delta, &timestamp))
+	if (__builtin_add_overflow(it->base_timestamp, mq_unzigzag(delta.u), &timestamp))
 		return MQ_E_CORRUPT_MESSAGE;
-	record->offset = it->base_offset + offset_delta;
+	if (end - p == 1 && *p == 0) {
+		record->header_count = 0;
+		record->headers = record->headers_end = end;
+	} else if (get_headers(p, end, record)) {
+		return MQ_E_CORRUPT_MESSAGE;
+	}
+	record->offset = it->base_offset + (int64_t)(offset.u >> 1);
 	record->timestamp = it->log_append_time ? it->append_time : timestamp;
 	record->key = key;
 	record->value = value;
-	record->header_count = header_count;
-	record->headers = p;
-	record->headers_end = end;
 	it->at = end;
 	it->left--;
 	return MQ_OK;
+}
+
+/* The last record, or nothing more. */
+static __attribute__((noinline)) mq_err get_last(struct mq_record_iter *it,
+						 struct mq_record_view *record)
+{
+	struct mq_varint size;
+
+	if (it->left <= 0)
+		return it->at == it->end ? MQ_E_END : MQ_E_CORRUPT_MESSAGE;
+	size = mq_varint_get(it->at, it->end, false, false);
+	if (!size.end || size.u & 1 || size.u == 0 || (ptrdiff_t)(size.u >> 1) > it->end - size.end)
+		return MQ_E_CORRUPT_MESSAGE;
+	return get_record(it, size.end, size.end + (size.u >> 1), false, record);
+}
+
+mq_err mq_record_iter_next(struct mq_record_iter *it, struct mq_record_view *record)
+{
+	struct mq_varint size;
+
+	if (it->left > 0 && it->end - it->at >= ROOM) {
+		size = mq_varint_get(it->at, it->end, true, false);
+		if (size.end && !(size.u & 1) && size.u != 0 &&
+		    (ptrdiff_t)(size.u >> 1) + ROOM <= it->end - size.end)
+			return get_record(it, size.end, size.end + (size.u >> 1), true, record);
+	}
+	return get_last(it, record);
 }

@@ -40,8 +40,8 @@ struct mq_record_iter {
 	const uint8_t *at, *end;
 	int64_t base_offset;
 	int64_t base_timestamp;
-	int64_t last_offset;
 	int64_t append_time;
+	int32_t last_offset_delta;
 	int32_t left;
 	bool log_append_time;
 };

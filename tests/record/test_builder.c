@@ -128,6 +128,41 @@ START_TEST(the_predicted_size_is_what_append_writes)
 }
 END_TEST
 
+START_TEST(records_of_every_length_are_predicted_written_and_read)
+{
+	const mq_bytes keys[] = {null, mq_str(""), mq_str("0123456789")};
+	uint8_t value[8400];
+	struct mq_record_iter it;
+	struct mq_record_view r;
+	struct mq_batch batch;
+
+	for (size_t i = 0; i < sizeof(value); i++)
+		value[i] = (uint8_t)i;
+	for (size_t k = 0; k < mq_array_size(keys); k++) {
+		start(NULL, 1 << 22);
+		for (size_t size = 0; size < sizeof(value); size += size == 300 ? 7800 : 1) {
+			int64_t time = (int64_t)(size * size);
+			size_t predicted = mq_builder_record_size(&builder, time, keys[k],
+								  mq_mem(value, size), NULL, 0);
+
+			ck_assert_uint_eq(predicted,
+					  mq_builder_append(&builder, time, keys[k],
+							    mq_mem(value, size), NULL, 0));
+		}
+		batch = finish();
+		it = walk(&batch);
+		for (size_t size = 0; size < sizeof(value); size += size == 300 ? 7800 : 1) {
+			ck_assert_int_eq(mq_record_iter_next(&it, &r), MQ_OK);
+			ck_assert_int_eq(r.timestamp, (int64_t)(size * size));
+			ck_assert(mq_bytes_eq(r.key, keys[k]));
+			ck_assert(mq_bytes_eq(r.value, mq_mem(value, size)));
+		}
+		ck_assert_int_eq(mq_record_iter_next(&it, &r), MQ_E_END);
+		mq_builder_deinit(&builder);
+	}
+}
+END_TEST
+
 START_TEST(a_full_batch_takes_nothing_and_stays_whole)
 {
 	const mq_bytes value = mq_str("0123456789");
@@ -309,6 +344,7 @@ int main(void)
 	    the_same_records_give_javas_bytes,
 	    what_is_appended_comes_back_with_the_predicted_size,
 	    the_predicted_size_is_what_append_writes,
+	    records_of_every_length_are_predicted_written_and_read,
 	    a_full_batch_takes_nothing_and_stays_whole,
 	    memory_of_its_own_grows_to_the_limit,
 	    every_codec_shrinks_and_comes_back,

@@ -299,7 +299,7 @@ START_TEST(a_failed_allocation_is_an_error_and_no_leak)
 						NULL);
 			if (!err)
 				err = mq_codec_decompress(&scratch, codec, packed, size, &plain,
-				                          NULL);
+							  NULL);
 			failed = malloc_hook_failed();
 			ck_assert_int_eq(err, failed ? MQ_E_NOMEM : MQ_OK);
 			mq_codec_scratch_deinit(&scratch);
