@@ -10,6 +10,7 @@
 #include <string.h>
 
 static const struct mq_command commands[] = {
+	{"dump-log", cmd_dump_log, "print the contents of segment and index files"},
 	{NULL, NULL, NULL},
 };
 

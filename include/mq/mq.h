@@ -8,6 +8,7 @@
 #include <mq/error.h>
 #include <mq/config.h>
 #include <mq/record.h>
+#include <mq/segment.h>
 
 #ifdef __cplusplus
 extern "C" {
