@@ -69,8 +69,8 @@ mq_conf *mq_conf_dup(const mq_conf *conf)
 		struct entry *to = &copy->entries[copy->n++];
 
 		to->key = conf->entries[i].key;
-		to->name = strdup(conf->entries[i].name);
-		to->value = strdup(conf->entries[i].value);
+		to->name = mq_bytes_dup(mq_str(conf->entries[i].name));
+		to->value = mq_bytes_dup(mq_str(conf->entries[i].value));
 		if (!to->name || !to->value)
 			goto fail;
 	}
@@ -130,7 +130,8 @@ static const struct mq_conf_key *find_key(mq_role role, const char *name)
 
 static mq_err fail_unknown(mq_role role, const char *name, mq_error *error)
 {
-	const char *nearest = mq_conf_key_nearest(role, name);
+	/* Looking for it takes a while: not for who does not read it. */
+	const char *nearest = error ? mq_conf_key_nearest(role, name) : NULL;
 
 	if (nearest)
 		return mq_fail(error, MQ_E_CONFIG,
@@ -172,7 +173,7 @@ static mq_err add_entry(mq_conf *conf, const char *name, char *value)
 	if (!entries)
 		return MQ_E_NOMEM;
 	conf->entries = entries;
-	own = strdup(name);
+	own = mq_bytes_dup(mq_str(name));
 	if (!own)
 		return MQ_E_NOMEM;
 	entries[conf->n++] = (struct entry){find_key(conf->role, name), own, value};

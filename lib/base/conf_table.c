@@ -70,8 +70,8 @@ const struct mq_conf_key *mq_conf_key_next(mq_role role, const struct mq_conf_ke
 }
 
 /* How many letters must be put in, left out, changed or swapped to get from
- * one name to the other. */
-static unsigned distance(const char *a, size_t n_a, const char *b, size_t n_b)
+ * one name to the other; max when it is that many or more. */
+static unsigned distance(const char *a, size_t n_a, const char *b, size_t n_b, unsigned max)
 {
 	unsigned rows[3][LIKE_MAX + 1];
 	unsigned *before = rows[0], *last = rows[1], *now = rows[2];
@@ -79,7 +79,7 @@ static unsigned distance(const char *a, size_t n_a, const char *b, size_t n_b)
 	for (size_t j = 0; j <= n_b; j++)
 		last[j] = (unsigned)j;
 	for (size_t i = 1; i <= n_a; i++) {
-		unsigned *spare = before;
+		unsigned *spare = before, least = max;
 
 		now[0] = (unsigned)i;
 		for (size_t j = 1; j <= n_b; j++) {
@@ -90,12 +90,15 @@ static unsigned distance(const char *a, size_t n_a, const char *b, size_t n_b)
 			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
 				d = MQ_MIN(d, before[j - 2] + 1);
 			now[j] = d;
+			least = MQ_MIN(least, d);
 		}
+		if (least >= max)
+			return max;
 		before = last;
 		last = now;
 		now = spare;
 	}
-	return last[n_b];
+	return MQ_MIN(last[n_b], max);
 }
 
 const char *mq_conf_key_nearest(mq_role role, const char *name)
@@ -110,9 +113,10 @@ const char *mq_conf_key_nearest(mq_role role, const char *name)
 		size_t n_key = strlen(keys[i].name);
 		unsigned d;
 
-		if (!(keys[i].roles & role) || n_key > LIKE_MAX)
+		if (!(keys[i].roles & role) || n_key > LIKE_MAX || n_key + best <= n ||
+		    n + best <= n_key)
 			continue;
-		d = distance(name, n, keys[i].name, n_key);
+		d = distance(name, n, keys[i].name, n_key, best);
 		if (d < best) {
 			best = d;
 			nearest = keys[i].name;

@@ -176,6 +176,20 @@ static bool step(enum state *state, enum piece piece, char c)
 	}
 }
 
+/* Whether both buffers took all of it: they fail at their limit, and before
+ * that only for want of memory. */
+static mq_err check_room(const struct reader *r, unsigned first_line)
+{
+	size_t size = MQ_MAX(r->key.size, r->value.size);
+
+	if (!r->key.failed && !r->value.failed)
+		return MQ_OK;
+	if (size < PART_MAX - 4)
+		return mq_fail(r->error, MQ_E_NOMEM, "out of memory");
+	return mq_fail(r->error, MQ_E_CONFIG, "line %u: longer than %d bytes", first_line,
+		       PART_MAX);
+}
+
 static mq_err read_pair(struct reader *r, unsigned first_line)
 {
 	enum state state = IN_KEY;
@@ -196,11 +210,7 @@ static mq_err read_pair(struct reader *r, unsigned first_line)
 	}
 	mq_buf_put_u8(&r->key, 0);
 	mq_buf_put_u8(&r->value, 0);
-	if (r->key.failed || r->value.failed)
-		return mq_fail(r->error, MQ_E_CONFIG,
-			       "line %u: longer than %d bytes, or out of memory", first_line,
-			       PART_MAX);
-	return MQ_OK;
+	return check_room(r, first_line);
 }
 
 mq_err mq_properties_read(const char *text, size_t size, mq_properties_cb *cb, void *arg,

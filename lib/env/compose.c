@@ -94,14 +94,17 @@ static int write_new_file(struct mq_env *env, const char *path, const void *data
 static int sync_parent(struct mq_env *env, const char *path)
 {
 	const char *slash = strrchr(path, '/');
+	size_t n = slash == path ? 1 : (size_t)(slash - path);
 	char *dir;
 	int rc;
 
 	if (!slash)
 		return mq_env_sync_dir(env, ".");
-	dir = strndup(path, slash == path ? 1 : (size_t)(slash - path));
+	dir = malloc(n + 1);
 	if (!dir)
 		return -ENOMEM;
+	memcpy(dir, path, n);
+	dir[n] = '\0';
 	rc = mq_env_sync_dir(env, dir);
 	free(dir);
 	return rc;

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "base/conf.h"
+#include "base/malloc_hook.h"
 #include "temp.h"
 
 static mq_conf *conf;
@@ -363,6 +364,59 @@ START_TEST(malformed_properties_are_refused_with_their_line)
 }
 END_TEST
 
+START_TEST(endless_lines_are_refused)
+{
+	size_t size = 3 << 20;
+	char *text = malloc(size), all[8];
+
+	memset(text, 'x', size);
+	ck_assert_int_eq(mq_properties_read(text, size, collect, all, &error), MQ_E_CONFIG);
+	ck_assert_ptr_nonnull(strstr(error.text, "line 1: longer"));
+	memset(text, '\\', size);
+	ck_assert_int_eq(mq_properties_read(text, size, collect, all, &error), MQ_E_CONFIG);
+	free(text);
+}
+END_TEST
+
+static mq_err set_pair(void *arg, const char *key, const char *value, unsigned line, mq_error *e)
+{
+	(void)line;
+	return mq_conf_set(arg, key, value, e);
+}
+
+static mq_err read_and_copy(mq_conf *to, mq_conf **copy)
+{
+	static const char text[] = "num.partitions=3\nlog.dirs=/a\n";
+	mq_err err = mq_properties_read(text, strlen(text), set_pair, to, NULL);
+
+	*copy = err ? NULL : mq_conf_dup(to);
+	return !err && !*copy ? MQ_E_NOMEM : err;
+}
+
+START_TEST(no_memory_is_an_error_and_changes_nothing_more)
+{
+	mq_conf *copy;
+	bool failed;
+	unsigned n = 0;
+
+	set("num.partitions", "2");
+	do {
+		const char *partitions;
+		mq_err err;
+
+		malloc_hook_fail(++n);
+		err = read_and_copy(conf, &copy);
+		failed = malloc_hook_failed();
+		ck_assert_int_eq(err, failed ? MQ_E_NOMEM : MQ_OK);
+		partitions = mq_conf_get(conf, "num.partitions");
+		ck_assert(!strcmp(partitions, "2") || !strcmp(partitions, "3"));
+		mq_conf_free(copy);
+	} while (failed);
+	ck_assert_uint_gt(n, 6);
+	ck_assert_str_eq(mq_conf_get(conf, "log.dirs"), "/a");
+}
+END_TEST
+
 static void write_file(const char *path, const char *text)
 {
 	FILE *f = fopen(path, "w");
@@ -422,6 +476,8 @@ int main(void)
 	tcase_add_test(tc, list_items_are_trimmed);
 	tcase_add_test(tc, properties_are_read_as_java_does);
 	tcase_add_test(tc, malformed_properties_are_refused_with_their_line);
+	tcase_add_test(tc, endless_lines_are_refused);
+	tcase_add_test(tc, no_memory_is_an_error_and_changes_nothing_more);
 	tcase_add_test(tc, file_sets_every_key_and_names_the_faulty_line);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
