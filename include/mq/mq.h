@@ -6,6 +6,7 @@
 
 #include <mq/admin.h>
 #include <mq/error.h>
+#include <mq/broker.h>
 #include <mq/config.h>
 #include <mq/record.h>
 #include <mq/segment.h>

@@ -42,6 +42,8 @@ mq_err mq_conf_load(mq_conf *conf, const char *path, mq_error *error)
 	err = mq_properties_read(text, size, set_pair, conf, &cause);
 	if (err)
 		mq_fail(error, err, "%s, %s", path, cause.text);
+	else
+		mq_conf_set_from_file(conf);
 	free(text);
 	return err;
 }

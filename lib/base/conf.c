@@ -25,6 +25,7 @@ struct entry {
 
 struct mq_conf {
 	mq_role role;
+	bool from_file;
 	struct mq_logger logger;
 	struct entry *entries;
 	size_t n;
@@ -55,6 +56,16 @@ void mq_conf_free(mq_conf *conf)
 	free(conf);
 }
 
+bool mq_conf_from_file(const mq_conf *conf)
+{
+	return conf->from_file;
+}
+
+void mq_conf_set_from_file(mq_conf *conf)
+{
+	conf->from_file = true;
+}
+
 mq_conf *mq_conf_dup(const mq_conf *conf)
 {
 	mq_conf *copy = mq_conf_new(conf->role);
@@ -62,6 +73,7 @@ mq_conf *mq_conf_dup(const mq_conf *conf)
 	if (!copy)
 		return NULL;
 	copy->logger = conf->logger;
+	copy->from_file = conf->from_file;
 	copy->entries = mq_calloc(conf->n ? conf->n : 1, sizeof(copy->entries[0]));
 	if (!copy->entries)
 		goto fail;

@@ -65,6 +65,11 @@ mq_err mq_conf_check(mq_role role, const char *name, const char *value, mq_error
 
 mq_role mq_conf_role(const mq_conf *conf);
 
+/* Whether it was read from a properties file: a key that is absent there has
+ * Kafka's default, where a broker in a program has its own. */
+bool mq_conf_from_file(const mq_conf *conf);
+void mq_conf_set_from_file(mq_conf *conf);
+
 /* A copy the caller frees; NULL when out of memory. */
 mq_conf *mq_conf_dup(const mq_conf *conf);
 

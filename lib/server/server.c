@@ -268,17 +268,24 @@ int mq_server_n_connections(struct mq_server *server)
 	return n;
 }
 
-void mq_server_close(struct mq_server *server)
+void mq_server_halt(struct mq_server *server)
 {
-	if (!server)
-		return;
 	assert(server->n_sessions == 0);
 	for (int i = 0; i < server->n_workers; i++)
 		if (server->workers[i].started)
 			mq_loop_stop(server->workers[i].loop);
-	for (int i = 0; i < server->n_workers; i++)
+	for (int i = 0; i < server->n_workers; i++) {
 		if (server->workers[i].started)
 			mq_loop_join(server->workers[i].loop);
+		server->workers[i].started = false;
+	}
+}
+
+void mq_server_close(struct mq_server *server)
+{
+	if (!server)
+		return;
+	mq_server_halt(server);
 	mq_accept_deinit(server);
 	for (int i = 0; i < server->listen.n; i++)
 		mq_tls_ctx_unref(server->listeners[i].tls);

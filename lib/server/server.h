@@ -72,7 +72,10 @@ bool mq_server_wait(struct mq_server *server, int64_t deadline_us);
 /* Connections now. Any thread. */
 int mq_server_n_connections(struct mq_server *server);
 
-/* Ends the loops and frees; no connection is left. NULL is allowed. */
+/* Ends the loops' threads; no connection is left. */
+void mq_server_halt(struct mq_server *server);
+
+/* Halts and frees. NULL is allowed. */
 void mq_server_close(struct mq_server *server);
 
 #endif
