@@ -6,7 +6,13 @@
 #include <stdalign.h>
 #include <stdlib.h>
 
-#if defined(__SANITIZE_ADDRESS__)
+#ifdef __has_feature /* clang's way of saying __SANITIZE_ADDRESS__ */
+#if __has_feature(address_sanitizer)
+#define __SANITIZE_ADDRESS__ 1
+#endif
+#endif
+
+#ifdef __SANITIZE_ADDRESS__
 #define BLOCK_SIZE 0u
 #else
 #define BLOCK_SIZE 4096u
@@ -54,7 +60,7 @@ void *mq_arena_get(struct mq_arena *arena, size_t size)
 
 	if (size > SIZE_MAX / 2)
 		return NULL;
-	size = (size + align - 1) & ~(align - 1);
+	size = (MQ_MAX(size, 1u) + align - 1) & ~(align - 1); /* nothing, too, has an address */
 	if (arena->used_max && size > arena->used_max - MQ_MIN(arena->used, arena->used_max))
 		return NULL;
 	if ((size > arena->left || BLOCK_SIZE == 0) && !add_block(arena, size))
