@@ -1,6 +1,6 @@
-/* The main() every test program of this room ends with. */
-#ifndef MQ_TESTS_RECORD_SUITE_H
-#define MQ_TESTS_RECORD_SUITE_H
+/* The main() of a test program with one case: SUITE_RUN("name", tests). */
+#ifndef MQ_TESTS_SUITE_H
+#define MQ_TESTS_SUITE_H
 
 #include <check.h>
 #include <stdlib.h>

@@ -5,7 +5,7 @@
 #include "base/mem.h"
 #include "record/builder.h"
 #include "record/golden.h"
-#include "record/suite.h"
+#include "suite.h"
 
 #define MEMORY_SIZE 4096
 

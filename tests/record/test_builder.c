@@ -4,7 +4,7 @@
 #include "base/malloc_hook.h"
 #include "base/mem.h"
 #include "record/golden.h"
-#include "record/suite.h"
+#include "suite.h"
 
 static struct mq_codec_scratch scratch;
 static struct mq_batch_spec spec;

@@ -3,7 +3,7 @@
 
 #include "base/malloc_hook.h"
 #include "base/mem.h"
-#include "record/suite.h"
+#include "suite.h"
 
 #include <stdint.h>
 

@@ -6,7 +6,7 @@
 #include "record/batch.h"
 #include "record/builder.h"
 #include "record/golden.h"
-#include "record/suite.h"
+#include "suite.h"
 
 #include <zlib.h>
 
