@@ -40,10 +40,10 @@ mq_err mq_log_load_times(struct mq_log *log, struct mq_segment *segment)
 	return MQ_OK;
 }
 
-/* Where the search in a segment begins: no record before this offset is as
- * young as the timestamp. */
+/* The time entry where the search in a segment begins: no record before its
+ * offset is younger. */
 static mq_err search_from(struct mq_log *log, struct mq_segment *segment, int64_t timestamp,
-			  int64_t *offset)
+			  struct mq_time_entry *out)
 {
 	struct mq_time_entry found = {-1, segment->base_offset};
 	uint8_t entry[MQ_TIME_ENTRY];
@@ -74,7 +74,7 @@ static mq_err search_from(struct mq_log *log, struct mq_segment *segment, int64_
 		if (rank > 0)
 			found = mq_time_entry_get(entry, segment->base_offset);
 	}
-	*offset = found.offset;
+	*out = found;
 	return MQ_OK;
 }
 
@@ -120,25 +120,18 @@ static mq_err search_batch(struct mq_log *log, struct mq_file *file, int64_t at,
 
 /* Walks the batches from an offset on. MQ_E_END: nothing in this segment. */
 static mq_err search_segment(struct mq_log *log, struct mq_segment *segment, int64_t limit,
-			     int64_t from, int64_t start, struct mq_log_find *find)
+			     int64_t at, int64_t start, struct mq_log_find *find)
 {
 	uint8_t buf[MQ_SCAN_SMALL];
 	struct mq_batch batch;
 	struct mq_scan scan;
 	struct mq_file *file;
-	int64_t at, hint;
 	mq_err err;
 
-	mq_log_lock(log);
-	hint = mq_log_hint(segment, from);
-	mq_log_unlock(log);
-	err = mq_log_locate(log, segment, limit, hint, from, &at, &batch);
-	if (err != MQ_OK)
-		return err;
 	if (mq_segment_file(segment, MQ_SEGMENT_LOG, MQ_OPEN_READ, &file) < 0)
 		return MQ_E_KAFKA_STORAGE_ERROR;
 	mq_scan_init(&scan, log->env, file, limit, buf, sizeof(buf));
-	for (; err == MQ_OK; err = mq_scan_head(&scan, at, &batch)) {
+	while ((err = mq_scan_head(&scan, at, &batch)) == MQ_OK) {
 		if (batch.max_timestamp >= find->timestamp &&
 		    mq_batch_last_offset(&batch) >= start) {
 			err = search_batch(log, file, at, &batch, start, find);
@@ -150,10 +143,30 @@ static mq_err search_segment(struct mq_log *log, struct mq_segment *segment, int
 	return err;
 }
 
+static mq_err locate(struct mq_log *log, struct mq_segment *segment, int64_t limit, int64_t offset,
+		     int64_t *at, struct mq_batch *batch)
+{
+	int64_t hint;
+
+	mq_log_lock(log);
+	hint = mq_log_hint(segment, offset);
+	mq_log_unlock(log);
+	return mq_log_locate(log, segment, limit, hint, offset, at, batch);
+}
+
+/* An entry says which batch held the greatest timestamp. If that is not so, the
+ * index is broken and all of the segment is searched. */
+static bool entry_holds(const struct mq_time_entry *entry, const struct mq_batch *batch)
+{
+	return batch->max_timestamp == entry->timestamp && batch->base_offset <= entry->offset;
+}
+
 static mq_err find_in(struct mq_log *log, struct mq_segment *segment, int64_t limit, int64_t start,
 		      struct mq_log_find *find)
 {
-	int64_t newest, from;
+	struct mq_time_entry entry;
+	struct mq_batch batch;
+	int64_t newest, at = 0;
 	mq_err err = mq_log_load_times(log, segment);
 
 	if (err != MQ_OK)
@@ -164,10 +177,24 @@ static mq_err find_in(struct mq_log *log, struct mq_segment *segment, int64_t li
 	/* Without a time index nothing is known. */
 	if (newest >= 0 && newest < find->timestamp)
 		return MQ_E_END;
-	err = search_from(log, segment, find->timestamp, &from);
+	err = search_from(log, segment, find->timestamp, &entry);
 	if (err != MQ_OK)
 		return err;
-	return search_segment(log, segment, limit, MQ_MAX(from, start), start, find);
+	if (entry.timestamp >= 0 || entry.offset != segment->base_offset) {
+		err = locate(log, segment, limit, entry.offset, &at, &batch);
+		if (err == MQ_E_KAFKA_STORAGE_ERROR)
+			return err;
+		if (err != MQ_OK || !entry_holds(&entry, &batch)) {
+			at = 0;
+			entry.offset = segment->base_offset;
+		}
+	}
+	if (start > entry.offset) {
+		err = locate(log, segment, limit, start, &at, &batch);
+		if (err != MQ_OK)
+			return err;
+	}
+	return search_segment(log, segment, limit, at, start, find);
 }
 
 /* The greatest timestamp of all segments. */

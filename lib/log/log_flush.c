@@ -82,7 +82,7 @@ static int sync_one(struct mq_env *env, const struct mq_segment *segment, enum m
 	return sync_path(env, path);
 }
 
-static int sync_segment(struct mq_env *env, struct mq_segment *segment, bool sealed)
+int mq_log_sync_segment(struct mq_env *env, struct mq_segment *segment, bool sealed)
 {
 	struct mq_file *file;
 	int rc;
@@ -109,7 +109,7 @@ void mq_log_flush_run(struct mq_log_flush *flush)
 	int rc = 0;
 
 	for (int i = 0; i < plan->n && rc == 0; i++)
-		rc = sync_segment(log->env, plan->items[i].segment, plan->items[i].sealed);
+		rc = mq_log_sync_segment(log->env, plan->items[i].segment, plan->items[i].sealed);
 	if (rc == 0 && plan->dir)
 		rc = mq_env_sync_dir(log->env, log->path);
 	plan->errnum = -rc;
@@ -169,7 +169,7 @@ mq_err mq_log_sync_closed(struct mq_log *log, mq_error *error)
 		return mq_fail(error, MQ_E_NOMEM, "no memory to close %s", log->path);
 	for (int i = 0; i < plan->n; i++) {
 		if (rc == 0)
-			rc = sync_segment(log->env, plan->items[i].segment, true);
+			rc = mq_log_sync_segment(log->env, plan->items[i].segment, true);
 		mq_segment_unref(plan->items[i].segment);
 	}
 	free(plan);

@@ -136,6 +136,12 @@ int64_t mq_log_hint(const struct mq_segment *segment, int64_t offset);
 /* [U] Reads a segment's greatest timestamp and where it is, once. */
 mq_err mq_log_load_times(struct mq_log *log, struct mq_segment *segment);
 
+/* [U] Entries of the transaction indexes, in their order, as struct mq_txn_entry. */
+mq_err mq_log_aborted_entries(struct mq_log *log, int64_t from, int64_t to, struct mq_buf *out);
+
+/* [U] Syncs the files of one segment; sealed: with its indexes. 0 or -errno. */
+int mq_log_sync_segment(struct mq_env *env, struct mq_segment *segment, bool sealed);
+
 /* --- opening ---------------------------------------------------------------- */
 
 /* What an open learns from the names in the directory. */
@@ -159,17 +165,19 @@ struct mq_listing {
 mq_err mq_log_list(struct mq_log *log, struct mq_listing *listing, mq_error *error);
 void mq_listing_deinit(struct mq_listing *listing);
 
-enum mq_rescan {
-	MQ_RESCAN_REPLAY, /* only producers and epochs, by the heads */
-	MQ_RESCAN_FULL,   /* checksums; rebuilds indexes; cuts or marks what is broken */
+struct mq_rescan {
+	/* Full: checks sums, rebuilds indexes, cuts or marks what is broken. Otherwise
+	 * the heads alone are read, for producers and epochs. */
+	bool full;
+	bool last; /* no segment behind it holds a valid batch */
+	int64_t recovery_point;
+	struct mq_producers *producers; /* to replay into */
+	int64_t next;      /* in: the offset expected at its start; out: that behind its end */
+	int64_t truncated; /* bytes cut off are added */
 };
 
-/*
- * [U] Reads a segment from its start. *next is the offset expected at its start and then
- * that behind its last batch. last: no segment behind it holds a valid batch.
- */
-mq_err mq_log_rescan(struct mq_log *log, struct mq_segment *segment, enum mq_rescan how,
-		     int64_t recovery_point, bool last, int64_t *next, int64_t *truncated,
+/* [U] Reads a segment from its start. */
+mq_err mq_log_rescan(struct mq_log *log, struct mq_segment *segment, struct mq_rescan *how,
 		     mq_error *error);
 
 /* [U] Whether the file begins with a valid batch. */
@@ -182,6 +190,15 @@ bool mq_log_open_tail(struct mq_log *log, struct mq_segment *segment, int64_t *e
 
 /* [U] Fills up the windows of five that a snapshot holds one batch of. */
 void mq_log_fill_windows(struct mq_log *log);
+
+/* [U] Loads the newest valid snapshot at or below an offset into empty producers; *loaded
+ * is -1 when there is none. */
+mq_err mq_log_load_snapshot(struct mq_log *log, const int64_t *offsets, int n, int64_t upto,
+			    int64_t now_ms, struct mq_producers *producers, int64_t *loaded,
+			    mq_error *error);
+
+/* [U] Writes the checkpoint of epochs. */
+mq_err mq_log_save_epochs(struct mq_log *log, mq_error *error);
 
 struct mq_recovery {
 	int64_t recovery_point;

@@ -307,9 +307,7 @@ static bool collect_aborted(const uint8_t *entries, uint32_t n, int64_t from, in
 			return true;
 		}
 		if (e.last_offset >= from && e.first_offset < to) {
-			struct mq_aborted a = {e.producer_id, e.first_offset, e.last_offset};
-
-			mq_buf_put_bytes(out, &a, sizeof(a));
+			mq_buf_put_bytes(out, &e, sizeof(e));
 		}
 		*complete = e.stable_offset >= to;
 	}
@@ -370,22 +368,23 @@ static int by_first_offset(const void *a, const void *b)
 	return (x->first_offset > y->first_offset) - (x->first_offset < y->first_offset);
 }
 
-mq_err mq_log_aborted(struct mq_log *log, int64_t from, int64_t to, struct mq_aborted **out,
-		      int32_t *n_out)
+mq_err mq_log_aborted_entries(struct mq_log *log, int64_t from, int64_t to, struct mq_buf *out)
 {
 	struct mq_segment *segment;
-	struct mq_buf found;
 	bool complete = false;
 	int64_t base, limit;
 	mq_err err = MQ_OK;
-	size_t size;
 
-	mq_buf_init(&found, 0);
 	segment = mq_log_segment_ref(log, from, true, &limit);
 	while (segment && err == MQ_OK) {
+		bool has_txn;
+
+		mq_log_lock(log);
+		has_txn = segment->has_txn;
+		mq_log_unlock(log);
 		mq_segment_pin(segment);
-		if (segment->has_txn)
-			err = aborted_in(log, segment, from, to, &found, &complete);
+		if (has_txn)
+			err = aborted_in(log, segment, from, to, out, &complete);
 		mq_segment_unpin(segment);
 		base = segment->base_offset;
 		mq_segment_unref(segment);
@@ -393,13 +392,36 @@ mq_err mq_log_aborted(struct mq_log *log, int64_t from, int64_t to, struct mq_ab
 	}
 	if (segment)
 		mq_segment_unref(segment);
-	if (err != MQ_OK) {
-		mq_buf_deinit(&found);
-		return err;
+	return err;
+}
+
+mq_err mq_log_aborted(struct mq_log *log, int64_t from, int64_t to, struct mq_aborted **out,
+		      int32_t *n_out)
+{
+	const struct mq_txn_entry *entries;
+	struct mq_aborted *all = NULL;
+	struct mq_buf found;
+	mq_err err;
+	size_t n;
+
+	mq_buf_init(&found, 0);
+	err = mq_log_aborted_entries(log, from, to, &found);
+	n = found.size / sizeof(*entries);
+	if (err == MQ_OK && n) {
+		all = mq_calloc(n, sizeof(*all));
+		err = all ? MQ_OK : MQ_E_NOMEM;
 	}
-	*n_out = (int32_t)(found.size / sizeof(**out));
-	*out = (struct mq_aborted *)(void *)mq_buf_take(&found, &size);
-	if (*n_out)
-		qsort(*out, (size_t)*n_out, sizeof(**out), by_first_offset);
-	return MQ_OK;
+	if (err == MQ_OK) {
+		entries = (const struct mq_txn_entry *)(const void *)found.data;
+		for (size_t i = 0; i < n; i++)
+			all[i] =
+			    (struct mq_aborted){entries[i].producer_id, entries[i].first_offset,
+						entries[i].last_offset};
+		if (n)
+			qsort(all, n, sizeof(*all), by_first_offset);
+		*out = all;
+		*n_out = (int32_t)n;
+	}
+	mq_buf_deinit(&found);
+	return err;
 }

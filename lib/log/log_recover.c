@@ -67,9 +67,9 @@ static mq_err load_epochs(struct mq_log *log, bool *loaded, mq_error *error)
 	return MQ_OK;
 }
 
-/* Loads the newest valid snapshot at or below an offset; -1: there is none. */
-static mq_err load_snapshot(struct mq_log *log, const struct mq_listing *l, int64_t upto,
-			    int64_t now_ms, int64_t *loaded, mq_error *error)
+mq_err mq_log_load_snapshot(struct mq_log *log, const int64_t *offsets, int n, int64_t upto,
+			    int64_t now_ms, struct mq_producers *producers, int64_t *loaded,
+			    mq_error *error)
 {
 	char path[MQ_PATH_MAX];
 	char *data;
@@ -78,21 +78,21 @@ static mq_err load_snapshot(struct mq_log *log, const struct mq_listing *l, int6
 	int rc;
 
 	*loaded = -1;
-	for (int i = l->n_snapshots - 1; i >= 0; i--) {
-		if (l->snapshots[i] > upto)
+	for (int i = n - 1; i >= 0; i--) {
+		if (offsets[i] > upto)
 			continue;
-		mq_producers_clear(&log->producers);
-		mq_segment_path(path, log->path, l->snapshots[i], MQ_SEGMENT_SNAPSHOT, "");
+		mq_producers_clear(producers);
+		mq_segment_path(path, log->path, offsets[i], MQ_SEGMENT_SNAPSHOT, "");
 		rc = mq_env_read_file(log->env, path, SNAPSHOT_SIZE_MAX, &data, &size);
-		if (rc == -ENOMEM || (rc < 0 && rc != -ENOENT && rc != -EFBIG))
-			return mq_fail_errno(error, -rc, "cannot read %s", path);
-		if (rc < 0)
+		if (rc == -ENOENT || rc == -EFBIG)
 			continue;
-		err = mq_producers_decode(&log->producers, data, size, now_ms,
+		if (rc < 0)
+			return mq_fail_errno(error, -rc, "cannot read %s", path);
+		err = mq_producers_decode(producers, data, size, now_ms,
 					  log->conf.producer_id_expiration_ms);
 		free(data);
 		if (err == MQ_OK) {
-			*loaded = l->snapshots[i];
+			*loaded = offsets[i];
 			return MQ_OK;
 		}
 		if (err == MQ_E_NEWER_FORMAT)
@@ -102,7 +102,7 @@ static mq_err load_snapshot(struct mq_log *log, const struct mq_listing *l, int6
 			return mq_fail(error, err, "no memory to read %s", path);
 		mq_say(log->logger, MQ_LEVEL_WARN, "%s is damaged and is not used", path);
 	}
-	mq_producers_clear(&log->producers);
+	mq_producers_clear(producers);
 	return MQ_OK;
 }
 
@@ -128,7 +128,8 @@ static mq_err open_clean(struct mq_log *log, const struct mq_listing *l, bool ep
 		return MQ_OK;
 	if (last_epoch > mq_epochs_last(&log->epochs))
 		return MQ_OK;
-	err = load_snapshot(log, l, INT64_MAX, now_ms, &snapshot, error);
+	err = mq_log_load_snapshot(log, l->snapshots, l->n_snapshots, INT64_MAX, now_ms,
+				   &log->producers, &snapshot, error);
 	if (err != MQ_OK || (snapshot != end && end > 0))
 		return err;
 	log->end_offset = log->flushed_offset = end;
@@ -181,56 +182,74 @@ static mq_err drop_empty_tail(struct mq_log *log, int64_t end, mq_error *error)
 	return MQ_OK;
 }
 
-static mq_err recover(struct mq_log *log, const struct mq_listing *l, bool epochs_loaded,
-		      const struct mq_recovery *how, mq_error *error)
+/* Loads the snapshot to start from; the first segment that has to be replayed. */
+static mq_err start_producers(struct mq_log *log, const struct mq_listing *l, bool epochs_loaded,
+			      int first, int64_t now_ms, int *replay, mq_error *error)
 {
-	int first = first_to_recover(log, l, how), replay = 0;
-	int64_t began = mq_env_now_us(log->env);
-	int64_t truncated = 0, bytes = 0, end = 0, snapshot;
+	int64_t snapshot;
 	mq_err err;
+	int at;
 
-	err =
-	    load_snapshot(log, l, log->segments[first]->base_offset, how->now_ms, &snapshot, error);
-	if (err != MQ_OK)
+	*replay = 0;
+	err = mq_log_load_snapshot(log, l->snapshots, l->n_snapshots,
+				   log->segments[first]->base_offset, now_ms, &log->producers,
+				   &snapshot, error);
+	if (err != MQ_OK || snapshot < 0)
 		return err;
-	if (snapshot >= 0 && epochs_loaded)
-		replay = MQ_MAX(mq_log_segment_floor(log, snapshot), 0);
-	/* Replaying what a snapshot in the middle of a segment knows would count it twice. */
-	if (snapshot >= 0 && log->segments[replay]->base_offset != snapshot && replay < first) {
+	at = mq_log_segment_floor(log, snapshot);
+	/* From the middle of a segment, batches would be counted twice. */
+	if (epochs_loaded && at >= 0 && log->segments[at]->base_offset == snapshot)
+		*replay = at;
+	else
 		mq_producers_clear(&log->producers);
-		replay = 0;
-	}
-	if (!epochs_loaded || snapshot < 0) {
-		mq_producers_clear(&log->producers);
-		replay = 0;
-	}
-	for (int i = replay; i < log->n_segments && err == MQ_OK; i++) {
-		struct mq_segment *segment = log->segments[i];
-		bool full = i >= first;
+	return MQ_OK;
+}
 
-		bytes += full ? segment->size : 0;
-		err = mq_log_rescan(log, segment, full ? MQ_RESCAN_FULL : MQ_RESCAN_REPLAY,
-				    how->recovery_point, full && !data_behind(log, i), &end,
-				    &truncated, error);
-		if (full)
-			segment->synced = false;
-	}
-	if (err == MQ_OK)
-		err = drop_empty_tail(log, end, error);
-	if (err != MQ_OK)
-		return err;
-	log->end_offset = MQ_MAX(end, log->segments[log->n_segments - 1]->base_offset);
-	if (log->end_offset < how->recovery_point)
+static void say_recovered(const struct mq_log *log, const struct mq_recovery *how, int first,
+			  int64_t bytes, int64_t truncated, int64_t began)
+{
+	if (log->end_offset < how->recovery_point && !how->clean)
 		mq_say(log->logger, MQ_LEVEL_ERROR,
 		       "%s: offsets %" PRId64 " to %" PRId64 " had been flushed and are gone",
 		       log->path, log->end_offset, how->recovery_point - 1);
-	log->flushed_offset = MQ_MIN(how->recovery_point, log->end_offset);
-	log->dir_dirty = true;
 	mq_say(log->logger, MQ_LEVEL_INFO,
 	       "%s: recovered %d of %d segments, %" PRId64 " bytes read, %" PRId64
 	       " cut, in %" PRId64 " ms; the log ends at offset %" PRId64,
 	       log->path, log->n_segments - first, log->n_segments, bytes, truncated,
 	       (mq_env_now_us(log->env) - began) / 1000, log->end_offset);
+}
+
+static mq_err recover(struct mq_log *log, const struct mq_listing *l, bool epochs_loaded,
+		      const struct mq_recovery *how, mq_error *error)
+{
+	struct mq_rescan rescan = {
+	    .recovery_point = how->recovery_point,
+	    .producers = &log->producers,
+	};
+	int first = first_to_recover(log, l, how), replay;
+	int64_t began = mq_env_now_us(log->env), bytes = 0;
+	mq_err err;
+
+	err = start_producers(log, l, epochs_loaded, first, how->now_ms, &replay, error);
+	for (int i = replay; i < log->n_segments && err == MQ_OK; i++) {
+		struct mq_segment *segment = log->segments[i];
+
+		rescan.full = i >= first;
+		rescan.last = rescan.full && !data_behind(log, i);
+		if (rescan.full) {
+			bytes += segment->size;
+			segment->synced = false;
+		}
+		err = mq_log_rescan(log, segment, &rescan, error);
+	}
+	if (err == MQ_OK)
+		err = drop_empty_tail(log, rescan.next, error);
+	if (err != MQ_OK)
+		return err;
+	log->end_offset = MQ_MAX(rescan.next, log->segments[log->n_segments - 1]->base_offset);
+	log->flushed_offset = MQ_MIN(how->recovery_point, log->end_offset);
+	log->dir_dirty = true;
+	say_recovered(log, how, first, bytes, rescan.truncated, began);
 	return MQ_OK;
 }
 
@@ -269,14 +288,16 @@ static void drop_snapshots(struct mq_log *log, const struct mq_listing *l)
 	}
 }
 
-static mq_err save_epochs(struct mq_log *log, mq_error *error)
+mq_err mq_log_save_epochs(struct mq_log *log, mq_error *error)
 {
 	char path[MQ_PATH_MAX];
 	struct mq_buf text;
 	int rc = -ENOMEM;
 
 	mq_buf_init(&text, 0);
+	mq_log_lock(log);
 	mq_epochs_encode(&log->epochs, &text);
+	mq_log_unlock(log);
 	snprintf(path, sizeof(path), "%s/" MQ_EPOCHS_FILE, log->path);
 	if (!text.failed)
 		rc = mq_env_replace_file(log->env, path, text.data, text.size);
@@ -317,7 +338,7 @@ static mq_err open_segments(struct mq_log *log, const struct mq_listing *l,
 	cut = mq_epochs_cut_end(&log->epochs, log->end_offset);
 	cut = mq_epochs_cut_start(&log->epochs, log->start_offset) || cut;
 	if (cut || n_epochs != log->epochs.n || (!epochs_loaded && log->epochs.n))
-		err = save_epochs(log, error);
+		err = mq_log_save_epochs(log, error);
 	return err;
 }
 

@@ -23,8 +23,9 @@
 struct rescan {
 	struct mq_log *log;
 	struct mq_segment *segment;
+	struct mq_producers *producers;
 	struct mq_scan scan;
-	bool full;
+	bool full, found;
 	int64_t next; /* the least offset that may come */
 };
 
@@ -105,7 +106,7 @@ static mq_err count_producer(struct rescan *r, int64_t at, const struct mq_batch
 			return MQ_OK;
 		marker = &control;
 	}
-	err = mq_producers_replay(&r->log->producers, batch, marker, &is_aborted, &aborted);
+	err = mq_producers_replay(r->producers, batch, marker, &is_aborted, &aborted);
 	if (err != MQ_OK || !r->full || !is_aborted)
 		return err;
 	if (!mq_index_reserve(&segment->txn, 1))
@@ -125,15 +126,18 @@ static mq_err count_batch(struct rescan *r, int64_t at, const struct mq_batch *b
 	    .max_timestamp_offset = mq_batch_last_offset(batch),
 	};
 
-	if (!mq_epochs_reserve(&r->log->epochs, 1))
-		return MQ_E_NOMEM;
-	mq_epochs_assign(&r->log->epochs, batch->leader_epoch, batch->base_offset);
+	if (mq_epochs_is_new(&r->log->epochs, batch->leader_epoch)) {
+		if (!mq_epochs_reserve(&r->log->epochs, 1))
+			return MQ_E_NOMEM;
+		mq_epochs_assign(&r->log->epochs, batch->leader_epoch, batch->base_offset);
+	}
 	if (r->full) {
 		if (!mq_index_reserve(&r->segment->index, 1) ||
 		    !mq_index_reserve(&r->segment->time, 2))
 			return MQ_E_NOMEM;
 		mq_segment_count(r->segment, &appended, r->log->conf.index_interval_bytes);
 	}
+	r->found = true;
 	r->next = mq_batch_next_offset(batch);
 	return count_producer(r, at, batch);
 }
@@ -149,7 +153,7 @@ static mq_err keep_damage(struct rescan *r, int64_t from, int64_t to, int64_t ne
 	       ", offsets %" PRId64 " to %" PRId64 " cannot be read",
 	       r->log->path, r->segment->base_offset, from, to, damage.first_offset,
 	       next_offset - 1);
-	r->log->damaged = true;
+	r->log->damaged = r->found = true;
 	r->segment->bytes_since_entry = INT32_MAX;
 	return mq_segment_add_damage(r->segment, &damage) ? MQ_OK : MQ_E_NOMEM;
 }
@@ -270,46 +274,60 @@ static int finish(struct rescan *r, int64_t at)
 	return mq_log_spill(log, segment, true);
 }
 
-mq_err mq_log_rescan(struct mq_log *log, struct mq_segment *segment, enum mq_rescan how,
-		     int64_t recovery_point, bool last, int64_t *next, int64_t *truncated,
+static mq_err rescan_error(const struct rescan *r, mq_err err, int rc, mq_error *error)
+{
+	const char *path = r->log->path;
+	int64_t base_offset = r->segment->base_offset;
+
+	if (rc < 0)
+		return mq_fail_errno(error, -rc, "cannot recover segment %" PRId64 " of %s",
+				     base_offset, path);
+	if (err == MQ_E_UNSUPPORTED_FOR_MESSAGE_FORMAT)
+		return mq_fail(error, err, "%s holds messages of a format before 0.11", path);
+	if (err != MQ_OK)
+		return mq_fail(error, err, "cannot recover segment %" PRId64 " of %s", base_offset,
+			       path);
+	return MQ_OK;
+}
+
+mq_err mq_log_rescan(struct mq_log *log, struct mq_segment *segment, struct mq_rescan *how,
 		     mq_error *error)
 {
-	struct rescan r = {.log = log, .segment = segment, .full = how == MQ_RESCAN_FULL};
+	struct rescan r = {
+	    .log = log,
+	    .segment = segment,
+	    .producers = how->producers,
+	    .full = how->full,
+	    .next = MQ_MAX(how->next, segment->base_offset),
+	};
 	void *buf = mq_pages_alloc(RESCAN_BUF);
+	int64_t at = 0, size = segment->size;
 	struct mq_file *file;
-	int64_t at = 0;
 	mq_err err = MQ_OK;
-	int rc = 0;
+	int rc;
 
 	if (!buf)
 		return mq_fail(error, MQ_E_NOMEM, "no memory to recover %s", log->path);
-	r.next = MQ_MAX(*next, segment->base_offset);
 	mq_segment_pin(segment);
-	rc = mq_segment_file(segment, MQ_SEGMENT_LOG, r.full ? MQ_OPEN_WRITE : MQ_OPEN_READ, &file);
+	rc = mq_segment_file(segment, MQ_SEGMENT_LOG, MQ_OPEN_READ, &file);
 	if (rc == 0 && r.full)
 		rc = start_over(log, segment);
 	if (rc == 0) {
-		mq_scan_init(&r.scan, log->env, file, segment->size, buf, RESCAN_BUF);
-		err = walk(&r, recovery_point, last, &at);
+		mq_scan_init(&r.scan, log->env, file, size, buf, RESCAN_BUF);
+		err = walk(&r, how->recovery_point, how->last, &at);
 		if (err == MQ_E_KAFKA_STORAGE_ERROR)
-			rc = -r.scan.errnum;
+			rc = r.scan.errnum ? -r.scan.errnum : -EIO;
 	}
-	*truncated += segment->size - at;
 	if (rc == 0 && err == MQ_OK && r.full)
 		rc = finish(&r, at);
-	else if (err != MQ_OK || rc < 0)
-		*truncated -= segment->size - at;
 	mq_segment_unpin(segment);
 	mq_pages_free(buf, RESCAN_BUF);
-	if (rc < 0)
-		return mq_fail_errno(error, -rc, "cannot recover segment %" PRId64 " of %s",
-				     segment->base_offset, log->path);
-	if (err == MQ_E_UNSUPPORTED_FOR_MESSAGE_FORMAT)
-		return mq_fail(error, err, "%s holds messages of a format before 0.11", log->path);
+	err = rescan_error(&r, err, rc, error);
 	if (err != MQ_OK)
-		return mq_fail(error, err, "cannot recover segment %" PRId64 " of %s",
-			       segment->base_offset, log->path);
-	*next = r.next;
+		return err;
+	how->truncated += size - segment->size;
+	if (r.found)
+		how->next = r.next;
 	return MQ_OK;
 }
 

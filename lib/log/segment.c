@@ -112,7 +112,12 @@ int mq_segment_file(struct mq_segment *segment, enum mq_segment_kind kind, unsig
 	assert(atomic_load(&segment->pins) > 0 || segment->keep_open);
 	if (!segment->files[kind]) {
 		mq_segment_path(path, segment->dir, segment->base_offset, kind, segment->suffix);
-		rc = mq_env_open(segment->env, path, flags, &segment->files[kind]);
+		/* One that is sealed may be written again after a truncation. */
+		rc = mq_env_open(segment->env, path,
+				 kind == MQ_SEGMENT_LOG ? flags | MQ_OPEN_WRITE : flags,
+				 &segment->files[kind]);
+		if ((rc == -EROFS || rc == -EACCES) && flags == MQ_OPEN_READ)
+			rc = mq_env_open(segment->env, path, flags, &segment->files[kind]);
 	}
 	if (rc == 0)
 		*out = segment->files[kind];

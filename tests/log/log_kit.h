@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/crc32c.h"
 #include "env/env.h"
 #include "log/log_internal.h"
 #include "record/builder.h"
