@@ -14,11 +14,17 @@
 static mq_err dial(void *arg, const struct mq_address *address, const struct mq_tcp_link_args *args,
 		   struct mq_link **out, bool *up, mq_error *error)
 {
+	mq_err err;
+
 	(void)arg;
 	if (!address->inproc)
 		return mq_tcp_link_open(args, out, error);
 	*up = true;
-	return mq_inproc_link_open(address->host, out, error);
+	err = mq_inproc_link_open(address->host, out, error);
+	/* Like a refused connection: it may be started yet, or again. */
+	if (err == MQ_E_NOT_FOUND)
+		err = mq_fail(error, MQ_E_CONNECT, "no broker of this name runs in this process");
+	return err;
 }
 
 int64_t mq_client_now_us(const struct mq_client *client)

@@ -77,6 +77,8 @@ void mq_request_finish(struct mq_request *req, mq_err err)
 		client->n_open--;
 	if (err != MQ_OK)
 		req->error.code = err;
+	/* Whoever drives the loop until this is done must not fall asleep in it. */
+	mq_client_wake(client);
 	req->done(req, err);
 }
 
