@@ -10,8 +10,13 @@
 #include <string.h>
 
 static const struct mq_command commands[] = {
-	{"dump-log", cmd_dump_log, "print the contents of segment and index files"},
-	{NULL, NULL, NULL},
+    {"dump-log", cmd_dump_log, "print the contents of segment and index files"},
+    {"topics", cmd_topics, "make, list, describe, change and delete topics"},
+    {"configs", cmd_configs, "show and change configurations"},
+    {"get-offsets", cmd_get_offsets, "offsets of partitions"},
+    {"delete-records", cmd_delete_records, "delete records before an offset"},
+    {"metadata", cmd_metadata, "brokers, controller, topics and API versions"},
+    {NULL, NULL, NULL},
 };
 
 static const char *command_name(const void *names, int i)
