@@ -24,10 +24,9 @@ void mq_core_enter(struct mq_core *core, struct mq_list *tasks)
 
 static int64_t next_due(struct mq_core *core)
 {
-	int64_t due = mq_timers_due(&core->timers);
-	int64_t store = core->store ? mq_store_due(core->store) : INT64_MAX;
-
-	return MQ_MIN(due, store);
+	if (core->store && mq_store_due_changed(core->store))
+		core->store_due_us = mq_store_due(core->store);
+	return MQ_MIN(mq_timers_due(&core->timers), core->store_due_us);
 }
 
 void mq_core_leave(struct mq_core *core, struct mq_list *tasks)
@@ -50,8 +49,10 @@ int64_t mq_core_tick(struct mq_core *core, int64_t now_us)
 
 	mq_core_enter(core, &tasks);
 	mq_timers_fire(&core->timers, now_us, &tasks);
-	if (core->store && mq_store_due(core->store) <= now_us)
+	if (core->store && core->store_due_us <= now_us) {
 		mq_store_run_due(core->store, now_us);
+		core->store_due_us = mq_store_due(core->store);
+	}
 	due = next_due(core);
 	core->armed_us = due;
 	mq_core_leave(core, &tasks);
@@ -83,6 +84,13 @@ void mq_core_job_ended(struct mq_core *core)
 	if (--core->n_jobs == 0)
 		mq_cond_broadcast(&core->jobs_done);
 	mq_mutex_unlock(&core->lock);
+}
+
+static bool shard_may_append(struct mq_partition *partition)
+{
+	struct mq_core *core = mq_container_of(partition->shard, struct mq_core, shard);
+
+	return mq_store_may_append(core->store, partition->log);
 }
 
 /* [L] */
@@ -284,6 +292,17 @@ static void store_dir_failed(void *arg, const char *dir)
 	all_moved(core);
 }
 
+static void store_due_changed(void *arg)
+{
+	struct mq_core *core = arg;
+	struct mq_list tasks;
+
+	mq_core_enter(core, &tasks);
+	if (core->store)
+		core->store_due_us = mq_store_due(core->store);
+	mq_core_leave(core, &tasks);
+}
+
 /* --- opening ---------------------------------------------------------------------------- */
 
 #define MQ_LOG_DIRS_MAX 64
@@ -335,6 +354,8 @@ static mq_err open_store(struct mq_core *core, mq_error *error)
 	    .unlock = store_unlock,
 	    .high_watermark = store_high_watermark,
 	    .dir_failed = store_dir_failed,
+	    .due_changed = store_due_changed,
+	    .dedupe_bytes = mq_conf_long(conf, "log.cleaner.dedupe.buffer.size"),
 	    .arg = core,
 	};
 	struct mq_store *store;
@@ -350,6 +371,7 @@ static mq_err open_store(struct mq_core *core, mq_error *error)
 	core->cluster_id = mq_store_cluster_id(store);
 	mq_mutex_lock(&core->lock);
 	core->store = store;
+	core->store_due_us = mq_store_due(store);
 	mq_mutex_unlock(&core->lock);
 	return MQ_OK;
 }
@@ -367,6 +389,7 @@ static void init(struct mq_core *core, const struct mq_core_args *args)
 	core->service.handle = mq_dispatch;
 	core->service.cancel = mq_wait_cancel;
 	core->armed_us = INT64_MAX;
+	core->store_due_us = INT64_MAX;
 	mq_mutex_init(&core->lock);
 	mq_cond_init(&core->jobs_done);
 	mq_env_random(core->env, seeds, sizeof(seeds));
@@ -377,6 +400,7 @@ static void init(struct mq_core *core, const struct mq_core_args *args)
 	core->shard.env = core->env;
 	core->shard.enter = shard_enter;
 	core->shard.leave = shard_leave;
+	core->shard.may_append = shard_may_append;
 	core->shard.hold = shard_hold;
 	core->shard.drop = shard_drop;
 	mq_list_init(&core->shard.flush_blocked);
@@ -507,7 +531,8 @@ void mq_core_close(struct mq_core *core)
 	mq_sessions_free(core);
 	mq_mutex_lock(&core->lock);
 	store = core->store;
-	core->store = NULL; /* nothing of it is due any more */
+	core->store = NULL;
+	core->store_due_us = INT64_MAX;
 	core->rearm = NULL;
 	mq_mutex_unlock(&core->lock);
 	if (store)

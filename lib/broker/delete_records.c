@@ -34,6 +34,7 @@ static mq_err delete_below(struct mq_core *core, mq_bytes name,
 	err = mq_log_set_start(partition->log, offset);
 	if (err)
 		return err;
+	mq_store_touched(core->store, partition->log);
 	mq_log_marks(partition->log, &marks);
 	*low_watermark = marks.start_offset;
 	return MQ_OK;

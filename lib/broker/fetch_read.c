@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "record/batch.h"
 #include "record/legacy.h"
 
 /* What down-conversion may make of one partition's records. */
@@ -175,6 +176,27 @@ static mq_err find_aborted(struct mq_fetch_part *part)
 	return part->aborted ? MQ_OK : MQ_E_NOMEM;
 }
 
+/* A range whose first batch is cut is of no use to anybody, and Java takes it for
+ * a record it can never get past. */
+static mq_err drop_cut(struct mq_fetch_part *part)
+{
+	uint8_t head[MQ_BATCH_LENGTH_FROM];
+	struct mq_env *env = part->fetch->core->env;
+
+	if (part->read.at_least_one_batch || part->read.size == 0 ||
+	    part->read.size < part->read.max_bytes)
+		return MQ_OK;
+	if (part->read.size >= sizeof(head)) {
+		if (mq_env_pread(env, part->read.file, head, sizeof(head), part->read.position) !=
+		    (int64_t)sizeof(head))
+			return MQ_E_KAFKA_STORAGE_ERROR;
+		if (mq_get32(head + MQ_BATCH_AT_LENGTH) <= part->read.size - sizeof(head))
+			return MQ_OK;
+	}
+	part->read.size = 0;
+	return MQ_OK;
+}
+
 static mq_err read_part(struct mq_fetch_part *part, int64_t budget,
 			struct mq_codec_scratch **scratch)
 {
@@ -188,6 +210,8 @@ static mq_err read_part(struct mq_fetch_part *part, int64_t budget,
 		return MQ_OK;
 	}
 	err = mq_log_read_run(part->partition->log, &part->read);
+	if (!err)
+		err = drop_cut(part);
 	if (err)
 		return err;
 	part->size = part->read.size;

@@ -185,7 +185,8 @@ struct mq_core {
 	struct mq_map topic_ids; /* by id */
 	struct mq_list waiting;  /* struct mq_wait */
 	struct mq_timers timers;
-	int64_t armed_us; /* what rearm() or a tick last said */
+	int64_t store_due_us; /* what the store last said */
+	int64_t armed_us;     /* what rearm() or a tick last said */
 	struct mq_endpoint *endpoints;
 	int n_endpoints;
 	struct mq_sessions *sessions;

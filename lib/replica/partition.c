@@ -309,6 +309,8 @@ mq_err mq_partition_append(struct mq_partition *partition, struct mq_partition_a
 		return err;
 	if (partition->n_isr < append->isr_min)
 		return MQ_E_NOT_ENOUGH_REPLICAS;
+	if (!partition->shard->may_append(partition))
+		return MQ_E_KAFKA_STORAGE_ERROR;
 	append->partition = partition;
 	append->log.leader_epoch = partition->leader_epoch;
 	append->log.duplicate = false;
@@ -333,7 +335,7 @@ static void publish(struct mq_partition *partition, struct mq_list *tasks)
 
 	mq_list_init(&done);
 	mq_log_write_end(partition->log, &done);
-	mq_list_each(it, &done)
+	mq_list_each (it, &done)
 		partition->appended_bytes += mq_list_entry(it, struct mq_append, node)->size;
 	mq_log_marks(partition->log, &marks);
 	update_watermark(partition, &marks);
