@@ -297,8 +297,10 @@ mq_err mq_log_list(struct mq_log *log, struct mq_listing *l, mq_error *error)
 		return l->err;
 	if (rc < 0)
 		return mq_fail_errno(error, -rc, "cannot list %s", log->path);
-	qsort(l->segments, (size_t)l->n, sizeof(*l->segments), by_base);
-	qsort(l->snapshots, (size_t)l->n_snapshots, sizeof(*l->snapshots), by_offset);
+	if (l->n)
+		qsort(l->segments, (size_t)l->n, sizeof(*l->segments), by_base);
+	if (l->n_snapshots)
+		qsort(l->snapshots, (size_t)l->n_snapshots, sizeof(*l->snapshots), by_offset);
 	return MQ_OK;
 }
 
