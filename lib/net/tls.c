@@ -152,6 +152,30 @@ static mq_err set_ciphers(SSL_CTX *ssl, const char *suites, mq_error *error)
 	return MQ_OK;
 }
 
+/* Notes which certificate of the chain is at fault while it is at hand. */
+static int on_verify(int ok, X509_STORE_CTX *store)
+{
+	SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+	struct mq_tls *tls = SSL_get_app_data(ssl);
+	X509 *cert = X509_STORE_CTX_get_current_cert(store);
+	int result = X509_STORE_CTX_get_error(store);
+	char name[128];
+
+	if (ok)
+		return ok;
+	if (!cert || !mq_tls_subject(cert, name, sizeof(name)))
+		snprintf(name, sizeof(name), "unknown");
+	if (result == X509_V_ERR_HOSTNAME_MISMATCH || result == X509_V_ERR_IP_ADDRESS_MISMATCH)
+		snprintf(tls->why, sizeof(tls->why),
+			 "TLS: the certificate of the peer (%s) is not for the name %s", name,
+			 tls->host);
+	else
+		snprintf(tls->why, sizeof(tls->why),
+			 "TLS: the certificate of the peer (%s) is not accepted: %s", name,
+			 X509_verify_cert_error_string(result));
+	return 0;
+}
+
 static void set_verify(SSL_CTX *ssl, const struct mq_tls_conf *conf)
 {
 	int mode = SSL_VERIFY_PEER;
@@ -160,7 +184,7 @@ static void set_verify(SSL_CTX *ssl, const struct mq_tls_conf *conf)
 		mode = SSL_VERIFY_NONE;
 	if (conf->server && conf->client_auth == MQ_TLS_CLIENT_REQUIRED)
 		mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
-	SSL_CTX_set_verify(ssl, mode, NULL);
+	SSL_CTX_set_verify(ssl, mode, on_verify);
 }
 
 static mq_err set_up(SSL_CTX *ssl, const struct mq_tls_conf *conf, mq_error *error)
@@ -262,6 +286,7 @@ struct mq_tls *mq_tls_new(struct mq_tls_ctx *ctx, int fd, const char *host)
 	bio = BIO_new(ctx->socket);
 	if (!tls->ssl || !bio)
 		goto fail;
+	SSL_set_app_data(tls->ssl, tls);
 	BIO_set_data(bio, tls);
 	BIO_set_init(bio, 1);
 	SSL_set_bio(tls->ssl, bio, bio);
@@ -289,34 +314,14 @@ void mq_tls_free(struct mq_tls *tls)
 	free(tls);
 }
 
-static void explain_certificate(struct mq_tls *tls, long result)
-{
-	X509 *cert = SSL_get_peer_certificate(tls->ssl);
-	const char *what = X509_verify_cert_error_string(result);
-	char name[128] = "unknown";
-
-	if (cert)
-		mq_tls_subject(cert, name, sizeof(name));
-	X509_free(cert);
-	if (result == X509_V_ERR_HOSTNAME_MISMATCH || result == X509_V_ERR_IP_ADDRESS_MISMATCH)
-		snprintf(tls->why, sizeof(tls->why),
-			 "TLS: the certificate of the peer (%s) is not for the name %s", name,
-			 tls->host);
-	else
-		snprintf(tls->why, sizeof(tls->why),
-			 "TLS: the certificate of the peer (%s) is not accepted: %s", name, what);
-}
-
 /* Notes why a session failed; returns the errno for it. */
 static int explain(struct mq_tls *tls, int what)
 {
 	unsigned long code = ERR_get_error();
-	long result = SSL_get_verify_result(tls->ssl);
 	const char *reason = ERR_reason_error_string(code);
 
-	if (ERR_GET_LIB(code) == ERR_LIB_SSL &&
-	    ERR_GET_REASON(code) == SSL_R_CERTIFICATE_VERIFY_FAILED) {
-		explain_certificate(tls, result);
+	if (*tls->why) {
+		; /* on_verify() has */
 #ifdef SSL_R_UNEXPECTED_EOF_WHILE_READING
 	} else if (code != 0 && ERR_GET_REASON(code) == SSL_R_UNEXPECTED_EOF_WHILE_READING) {
 		ERR_clear_error();
