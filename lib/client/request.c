@@ -265,7 +265,8 @@ void mq_request_answered(struct mq_request *req, mq_err err)
 	if (is_link_error(err) && link && link == node->link) {
 		mq_error why;
 
-		mq_fail(&why, err, "%s", mq_err_text(err));
+		mq_fail(&why, err, "%s (%s)", mq_err_text(err),
+			mq_api_find(req->call.api_key)->name);
 		mq_node_fail(node, &why);
 	}
 	if (err == MQ_OK && req->check)
