@@ -29,7 +29,7 @@ bool mq_buf_reserve(struct mq_buf *buf, size_t n)
 		buf->failed = true;
 		return false;
 	}
-	if (need <= buf->capacity)
+	if (buf->data && need <= buf->capacity)
 		return true;
 	capacity = MQ_MAX(MQ_MAX(need, buf->capacity + buf->capacity / 2), CAPACITY_MIN);
 	data = realloc(buf->data, capacity);

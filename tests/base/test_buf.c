@@ -28,6 +28,18 @@ START_TEST(what_is_put_can_be_read)
 }
 END_TEST
 
+START_TEST(putting_nothing_is_no_failure)
+{
+	struct mq_buf b;
+
+	mq_buf_init(&b, 0);
+	mq_buf_put_bytes(&b, NULL, 0);
+	ck_assert_ptr_nonnull(mq_buf_put(&b, 0));
+	ck_assert(!b.failed && b.size == 0);
+	mq_buf_deinit(&b);
+}
+END_TEST
+
 START_TEST(a_cursor_stays_failed_after_its_end)
 {
 	struct mq_cursor c;
@@ -90,6 +102,7 @@ int main(void)
 {
 	const TTest *const tests[] = {
 	    what_is_put_can_be_read,
+	    putting_nothing_is_no_failure,
 	    a_cursor_stays_failed_after_its_end,
 	    a_limit_is_kept_and_failure_sticks,
 	    a_buffer_out_of_memory_keeps_its_bytes,
