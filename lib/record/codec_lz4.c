@@ -30,19 +30,12 @@ static mq_err lz4_error(size_t rc, mq_error *error)
 	return mq_codec_damaged(MQ_COMPRESSION_LZ4, name, error);
 }
 
-mq_err mq_lz4_read(struct mq_codec_scratch *scratch, mq_bytes packed, struct mq_codec_sink *sink,
-		   mq_error *error)
+static mq_err read_frames(LZ4F_dctx *reader, mq_bytes packed, struct mq_codec_sink *sink,
+			  mq_error *error)
 {
 	const uint8_t *in = packed.data;
-	size_t left = packed.size;
-	LZ4F_dctx *reader;
-	size_t rc = 1;
+	size_t left = packed.size, rc = 1;
 
-	if (!scratch->lz4_reader && LZ4F_isError(LZ4F_createDecompressionContext(
-					(LZ4F_dctx **)&scratch->lz4_reader, LZ4F_VERSION)))
-		return mq_codec_no_memory(MQ_COMPRESSION_LZ4, error);
-	reader = scratch->lz4_reader;
-	LZ4F_resetDecompressionContext(reader);
 	while (left > 0 || rc != 0) {
 		size_t taken = left, room, given;
 		uint8_t *at;
@@ -63,6 +56,24 @@ mq_err mq_lz4_read(struct mq_codec_scratch *scratch, mq_bytes packed, struct mq_
 			return mq_codec_damaged(MQ_COMPRESSION_LZ4, "it does not go on", error);
 	}
 	return MQ_OK;
+}
+
+mq_err mq_lz4_read(struct mq_codec_scratch *scratch, mq_bytes packed, struct mq_codec_sink *sink,
+		   mq_error *error)
+{
+	mq_err err;
+
+	if (!scratch->lz4_reader && LZ4F_isError(LZ4F_createDecompressionContext(
+					(LZ4F_dctx **)&scratch->lz4_reader, LZ4F_VERSION)))
+		return mq_codec_no_memory(MQ_COMPRESSION_LZ4, error);
+	err = read_frames(scratch->lz4_reader, packed, sink, error);
+	if (err) {
+		/* LZ4F_resetDecompressionContext of liblz4 1.9 keeps what was left of
+		 * the claimed content size, and the next sound frame would fail. */
+		LZ4F_freeDecompressionContext(scratch->lz4_reader);
+		scratch->lz4_reader = NULL;
+	}
+	return err;
 }
 
 mq_err mq_lz4_write(struct mq_codec_scratch *scratch, int level, mq_bytes plain, size_t *size,

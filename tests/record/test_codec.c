@@ -3,6 +3,7 @@
 
 #include "base/malloc_hook.h"
 #include "base/mem.h"
+#include "record/golden.h"
 #include "suite.h"
 
 #include <stdint.h>
@@ -194,6 +195,32 @@ START_TEST(flipped_bits_are_harmless)
 }
 END_TEST
 
+START_TEST(a_cut_off_stream_does_not_spoil_the_next)
+{
+	for (size_t g = 0; g < mq_array_size(goldens); g++) {
+		size_t size, head = 61;
+		uint8_t *data = golden_bytes(goldens[g].hex, &size);
+		int codec = goldens[g].codec;
+		mq_bytes packed, plain;
+
+		if (goldens[g].magic == 2 && codec && mq_compression_built_in(codec)) {
+			ck_assert_int_eq(
+			    decompress(codec, mq_mem(data + head, size - head - 5), ANY, &plain),
+			    MQ_E_CORRUPT_MESSAGE);
+			ck_assert_int_eq(mq_codec_compress(&scratch, codec, MQ_COMPRESSION_LEVEL,
+							   mq_str("hello"), &packed, NULL),
+					 MQ_OK);
+			ck_assert_int_eq(decompress(codec, packed, ANY, &plain), MQ_OK);
+			ck_assert_int_eq(
+			    decompress(codec, mq_mem(data + head, size - head), ANY, &plain),
+			    MQ_OK);
+		}
+		free(data);
+	}
+	mq_codec_scratch_deinit(&scratch);
+}
+END_TEST
+
 START_TEST(neighbouring_members_and_frames_are_one_text)
 {
 	const int codecs[] = {MQ_COMPRESSION_GZIP, MQ_COMPRESSION_SNAPPY, MQ_COMPRESSION_LZ4,
@@ -337,6 +364,7 @@ int main(void)
 	    a_claimed_length_is_not_believed,
 	    every_truncation_is_damage,
 	    flipped_bits_are_harmless,
+	    a_cut_off_stream_does_not_spoil_the_next,
 	    neighbouring_members_and_frames_are_one_text,
 	    snappy_is_written_framed_in_blocks_of_32_kib,
 	    names_and_numbers_are_those_of_kafka,
