@@ -100,18 +100,20 @@ static mq_err find(struct lookup *lookup)
 }
 
 /* Before v1 the answer was a list of offsets, of segments when asked by time. One is
- * enough: the largest that serves. */
+ * enough: the largest that serves. The fields that came later are not sent. */
 static mq_err old_style(struct lookup *lookup, struct mq_arena *arena)
 {
 	struct mq_list_offsets_response_partition *out = lookup->out;
 
-	if (lookup->in->max_num_offsets < 1)
-		return MQ_OK;
-	out->old_style_offsets = mq_arena_array(arena, 1, sizeof(*out->old_style_offsets));
-	if (!out->old_style_offsets)
-		return MQ_E_NOMEM;
-	out->old_style_offsets[0] = out->offset >= 0 ? out->offset : lookup->limit;
-	out->n_old_style_offsets = 1;
+	if (lookup->in->max_num_offsets >= 1) {
+		out->old_style_offsets = mq_arena_array(arena, 1, sizeof(*out->old_style_offsets));
+		if (!out->old_style_offsets)
+			return MQ_E_NOMEM;
+		out->old_style_offsets[0] = out->offset >= 0 ? out->offset : lookup->limit;
+		out->n_old_style_offsets = 1;
+	}
+	out->offset = -1;
+	out->timestamp = -1;
 	return MQ_OK;
 }
 
@@ -192,6 +194,8 @@ static mq_err finish(struct lookup *lookup, struct mq_call *call)
 		err = find(lookup);
 	if (!err && call->api_version == 0)
 		err = old_style(lookup, &call->arena);
+	if (call->api_version < 4)
+		lookup->out->leader_epoch = -1;
 	if (err == MQ_E_KAFKA_STORAGE_ERROR && call->api_version < 2)
 		err = MQ_E_NOT_LEADER_OR_FOLLOWER;
 	return err;

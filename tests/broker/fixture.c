@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "protocol/api.h"
+#include "protocol/wire.h"
 #include "temp.h"
 
 /* --- the core ---------------------------------------------------------------------- */
@@ -139,6 +141,20 @@ void fx_start(struct fixture *f, struct fx_call *call, int16_t key, int16_t vers
 	service->handle(service, &call->call);
 }
 
+/* What is answered can be sent in the version it was asked in. */
+static void assert_encodes(const struct mq_call *call)
+{
+	const struct mq_api *api = mq_api_find(call->api_key);
+	struct mq_wire_out out;
+
+	mq_wire_out_init(&out, 0);
+	ck_assert_msg(mq_message_encode(api->response, call->api_version, call->response, &out,
+					NULL) == MQ_OK,
+		      "the response to %s version %d has a field that the version lacks", api->name,
+		      call->api_version);
+	mq_wire_out_deinit(&out);
+}
+
 void *fx_wait(struct fixture *f, struct fx_call *call)
 {
 	if (f->sim)
@@ -147,6 +163,8 @@ void *fx_wait(struct fixture *f, struct fx_call *call)
 		for (int i = 0; i < 10000 && !call->done; i++)
 			usleep(1000);
 	ck_assert_int_eq(call->done, 1);
+	if (call->call.response)
+		assert_encodes(&call->call);
 	return call->call.response;
 }
 
