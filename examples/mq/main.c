@@ -10,6 +10,8 @@
 #include <string.h>
 
 static const struct mq_command commands[] = {
+    {"server-start", cmd_server_start, "run a broker"},
+    {"server-stop", cmd_server_stop, "stop the broker of a data directory"},
     {"dump-log", cmd_dump_log, "print the contents of segment and index files"},
     {"topics", cmd_topics, "make, list, describe, change and delete topics"},
     {"configs", cmd_configs, "show and change configurations"},

@@ -20,6 +20,8 @@ struct mq_command {
 	const char *summary;
 };
 
+int cmd_server_start(int argc, char **argv);
+int cmd_server_stop(int argc, char **argv);
 int cmd_topics(int argc, char **argv);
 int cmd_configs(int argc, char **argv);
 int cmd_get_offsets(int argc, char **argv);

@@ -207,7 +207,7 @@ mq_err mq_shell_start(const mq_conf *conf, struct mq_shell **out, mq_error *erro
 	else
 		err = adapt_conf(shell->conf, error);
 	if (!err) {
-		mq_conf_say_known(shell->conf);
+		mq_conf_say_known(conf); /* what was set, not what was added */
 		shell->env =
 		    mq_env_system_new((unsigned)mq_conf_int(shell->conf, "num.io.threads"));
 		if (!shell->env)
