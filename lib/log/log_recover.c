@@ -249,6 +249,9 @@ static mq_err recover(struct mq_log *log, const struct mq_listing *l, bool epoch
 	log->end_offset = MQ_MAX(rescan.next, log->segments[log->n_segments - 1]->base_offset);
 	log->flushed_offset = MQ_MIN(how->recovery_point, log->end_offset);
 	log->dir_dirty = true;
+	/* The snapshot that was started from holds one batch of each producer. */
+	if (replay > 0)
+		mq_log_fill_windows(log);
 	say_recovered(log, how, first, bytes, rescan.truncated, began);
 	return MQ_OK;
 }

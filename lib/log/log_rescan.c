@@ -19,6 +19,7 @@
 
 #define RESCAN_BUF       (1u << 20)
 #define LEGACY_PLAIN_MAX (64u << 20)
+#define SECTOR           512 /* what a disk writes wholly or not at all */
 
 struct rescan {
 	struct mq_log *log;
@@ -42,6 +43,23 @@ static mq_err check_at(struct rescan *r, int64_t at, int64_t next, struct mq_bat
 	return r->full ? mq_scan_check_crc(&r->scan, at, batch) : MQ_OK;
 }
 
+/*
+ * Whether the offset of a batch behind a broken range can be believed. No
+ * checksum covers it: where a sector ends in the first bytes of the batch, that
+ * sector may have been lost and the rest be whole, and then the offset reads as
+ * zero or too small. The batch behind it has to go on from there.
+ */
+static bool offset_holds(struct rescan *r, int64_t at, const struct mq_batch *batch)
+{
+	struct mq_batch behind;
+
+	if (at / SECTOR == (at + MQ_BATCH_AT_LEADER_EPOCH - 1) / SECTOR)
+		return true;
+	return check_at(r, at + (int64_t)batch->size, mq_batch_next_offset(batch), &behind) ==
+		   MQ_OK &&
+	       behind.base_offset == mq_batch_next_offset(batch);
+}
+
 /* Looks for a valid batch at any byte behind a broken one; -1: none. Every
  * candidate has its magic in place, so few are read further. */
 static int64_t find_valid(struct rescan *r, int64_t from)
@@ -55,7 +73,8 @@ static int64_t find_valid(struct rescan *r, int64_t from)
 		if (!p)
 			return -1;
 		if (p[MQ_BATCH_AT_MAGIC] == 2 && check_at(r, at, r->next, &batch) == MQ_OK &&
-		    mq_scan_check_crc(&r->scan, at, &batch) == MQ_OK)
+		    mq_scan_check_crc(&r->scan, at, &batch) == MQ_OK &&
+		    offset_holds(r, at, &batch))
 			return at;
 	}
 	return -1;
@@ -167,7 +186,8 @@ static mq_err handle_broken(struct rescan *r, int64_t *at, int64_t recovery_poin
 
 	/* When only the checksum is wrong, the length may still lead on. */
 	if (mq_scan_head(&r->scan, *at, &batch) == MQ_OK && *at + (int64_t)batch.size < size &&
-	    check_at(r, *at + (int64_t)batch.size, r->next, &behind) == MQ_OK)
+	    check_at(r, *at + (int64_t)batch.size, r->next, &behind) == MQ_OK &&
+	    offset_holds(r, *at + (int64_t)batch.size, &behind))
 		resume = *at + (int64_t)batch.size;
 	if (resume < 0)
 		resume = find_valid(r, *at + 1);

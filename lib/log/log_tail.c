@@ -134,7 +134,10 @@ struct window_entry {
 	int16_t epoch;
 };
 
-static bool collect_heads(struct mq_log *log, struct mq_segment *segment, struct mq_buf *found)
+/* Takes the heads of a segment, from so many entries before its end on; returns
+ * how many entries may still be gone back. */
+static uint32_t collect_heads(struct mq_log *log, struct mq_segment *segment, uint32_t n_back,
+			      struct mq_buf *found)
 {
 	struct tail t = {.log = log, .segment = segment};
 	uint32_t n[MQ_SEGMENT_SNAPSHOT];
@@ -145,10 +148,10 @@ static bool collect_heads(struct mq_log *log, struct mq_segment *segment, struct
 
 	if (mq_segment_file(segment, MQ_SEGMENT_LOG, MQ_OPEN_READ, &file) < 0 ||
 	    mq_segment_count_indexes(segment, n) < 0)
-		return false;
-	if (n[MQ_SEGMENT_INDEX] > WINDOW_ENTRIES &&
+		return 0;
+	if (n[MQ_SEGMENT_INDEX] > n_back &&
 	    read_entry(log, segment, MQ_SEGMENT_INDEX, &segment->index,
-		       n[MQ_SEGMENT_INDEX] - WINDOW_ENTRIES, entry))
+		       n[MQ_SEGMENT_INDEX] - n_back, entry))
 		at = mq_offset_entry_get(entry, segment->base_offset).position;
 	mq_scan_init(&t.scan, log->env, file, segment->size, t.buf, sizeof(t.buf));
 	while (mq_scan_head(&t.scan, at, &batch) == MQ_OK) {
@@ -166,21 +169,21 @@ static bool collect_heads(struct mq_log *log, struct mq_segment *segment, struct
 			mq_buf_put_bytes(found, &e, sizeof(e));
 		}
 	}
-	return n[MQ_SEGMENT_INDEX] <= WINDOW_ENTRIES;
+	return n_back - MQ_MIN(n_back, n[MQ_SEGMENT_INDEX] + 1);
 }
 
 void mq_log_fill_windows(struct mq_log *log)
 {
-	bool more = log->producers.map.n > 0;
+	uint32_t n_back = log->producers.map.n > 0 ? WINDOW_ENTRIES : 0;
 
-	for (int i = log->n_segments - 1; i >= 0 && i >= log->n_segments - 2 && more; i--) {
+	for (int i = log->n_segments - 1; i >= 0 && n_back > 0; i--) {
 		struct mq_segment *segment = log->segments[i];
 		struct window_entry *all;
 		struct mq_buf found;
 
 		mq_buf_init(&found, 0);
 		mq_segment_pin(segment);
-		more = collect_heads(log, segment, &found);
+		n_back = collect_heads(log, segment, n_back, &found);
 		mq_segment_unpin(segment);
 		all = (struct window_entry *)(void *)found.data;
 		for (size_t k = found.size / sizeof(*all); k > 0; k--)
