@@ -231,6 +231,8 @@ static mq_err recover(struct mq_log *log, const struct mq_listing *l, bool epoch
 	mq_err err;
 
 	err = start_producers(log, l, epochs_loaded, first, how->now_ms, &replay, error);
+	/* What lies before is not read and ends where the first one read begins. */
+	rescan.next = log->segments[replay]->base_offset;
 	for (int i = replay; i < log->n_segments && err == MQ_OK; i++) {
 		struct mq_segment *segment = log->segments[i];
 
