@@ -1,5 +1,6 @@
 /* Fetch: limits, waiting, sessions, and what readers are told. */
 #include "broker/fixture.h"
+#include "suite.h"
 
 #include <stdlib.h>
 
@@ -657,52 +658,39 @@ START_TEST(a_session_waits_like_any_fetch)
 }
 END_TEST
 
-static Suite *suite(void)
-{
-	Suite *s = suite_create("fetch");
-	TCase *c = tcase_create("fetch");
-
-	tcase_add_checked_fixture(c, setup, teardown);
-	tcase_add_test(c, every_version_from_4_on_gives_the_batch);
-	tcase_add_test(c, old_clients_get_old_message_sets);
-	tcase_add_test(c, down_conversion_can_be_forbidden);
-	tcase_add_test(c, zstd_topics_need_version_10);
-	tcase_add_test(c, offsets_outside_the_log_are_told);
-	tcase_add_test(c, unknown_topics_partitions_and_ids_are_told);
-	tcase_add_test(c, leader_epochs_are_checked);
-	tcase_add_test(c, a_reader_of_another_history_is_told_where_it_ends);
-	tcase_add_test(c, followers_are_not_believed);
-	tcase_add_test(c, the_first_partition_gives_a_batch_whatever_the_limits);
-	tcase_add_test(c, later_partitions_get_whole_batches_or_nothing);
-	tcase_add_test(c, an_append_wakes_who_waits_at_the_end);
-	tcase_add_test(c, waiting_ends_with_its_time);
-	tcase_add_test(c, min_bytes_are_waited_for);
-	tcase_add_test(c, errors_do_not_wait);
-	tcase_add_test(c, one_append_wakes_all_that_wait);
-	tcase_add_test(c, timers_fire_in_order);
-	tcase_add_test(c, a_waiting_fetch_is_forgotten_with_its_peer);
-	tcase_add_test(c, stopping_ends_all_waiting);
-	tcase_add_test(c, deleting_the_topic_ends_waiting);
-	tcase_add_test(c, records_stay_readable_while_they_are_held);
-	tcase_add_test(c, committed_readers_stop_at_open_transactions);
-	tcase_add_test(c, a_session_tells_only_what_changed);
-	tcase_add_test(c, a_session_takes_changes_and_forgets);
-	tcase_add_test(c, wrong_sessions_and_epochs_are_told);
-	tcase_add_test(c, names_and_ids_do_not_mix_in_a_session);
-	tcase_add_test(c, a_final_fetch_ends_the_session);
-	tcase_add_test(c, a_full_cache_declines_until_a_session_is_idle);
-	tcase_add_test(c, a_session_waits_like_any_fetch);
-	suite_add_tcase(s, c);
-	return s;
-}
-
 int main(void)
 {
-	SRunner *runner = srunner_create(suite());
-	int failed;
+	const TTest *const tests[] = {
+	    every_version_from_4_on_gives_the_batch,
+	    old_clients_get_old_message_sets,
+	    down_conversion_can_be_forbidden,
+	    zstd_topics_need_version_10,
+	    offsets_outside_the_log_are_told,
+	    unknown_topics_partitions_and_ids_are_told,
+	    leader_epochs_are_checked,
+	    a_reader_of_another_history_is_told_where_it_ends,
+	    followers_are_not_believed,
+	    the_first_partition_gives_a_batch_whatever_the_limits,
+	    later_partitions_get_whole_batches_or_nothing,
+	    an_append_wakes_who_waits_at_the_end,
+	    waiting_ends_with_its_time,
+	    min_bytes_are_waited_for,
+	    errors_do_not_wait,
+	    one_append_wakes_all_that_wait,
+	    timers_fire_in_order,
+	    a_waiting_fetch_is_forgotten_with_its_peer,
+	    stopping_ends_all_waiting,
+	    deleting_the_topic_ends_waiting,
+	    records_stay_readable_while_they_are_held,
+	    committed_readers_stop_at_open_transactions,
+	    a_session_tells_only_what_changed,
+	    a_session_takes_changes_and_forgets,
+	    wrong_sessions_and_epochs_are_told,
+	    names_and_ids_do_not_mix_in_a_session,
+	    a_final_fetch_ends_the_session,
+	    a_full_cache_declines_until_a_session_is_idle,
+	    a_session_waits_like_any_fetch,
+	};
 
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return SUITE_RUN_WITH("fetch", setup, teardown, tests);
 }

@@ -1,5 +1,6 @@
 /* What is asked about a log: offsets, epochs, producers; and moving its start. */
 #include "broker/fixture.h"
+#include "suite.h"
 
 static struct fixture f;
 
@@ -369,37 +370,24 @@ START_TEST(sequences_are_remembered_over_a_restart)
 }
 END_TEST
 
-static Suite *suite(void)
-{
-	Suite *s = suite_create("offsets");
-	TCase *c = tcase_create("offsets");
-
-	tcase_add_checked_fixture(c, setup, teardown);
-	tcase_add_test(c, the_ends_are_told);
-	tcase_add_test(c, a_time_finds_the_record_inside_the_batch);
-	tcase_add_test(c, version_0_has_a_list_of_offsets);
-	tcase_add_test(c, a_partition_asked_for_twice_is_an_error);
-	tcase_add_test(c, unknown_partitions_and_epochs_are_told);
-	tcase_add_test(c, epochs_end_where_the_next_begins);
-	tcase_add_test(c, deleting_moves_the_start);
-	tcase_add_test(c, the_moved_start_survives_a_restart);
-	tcase_add_test(c, compacted_topics_keep_their_start);
-	tcase_add_test(c, no_producer_id_is_given_twice);
-	tcase_add_test(c, many_may_wait_for_a_block);
-	tcase_add_test(c, transactional_ids_have_no_coordinator_yet);
-	tcase_add_test(c, producers_are_described);
-	tcase_add_test(c, sequences_are_remembered_over_a_restart);
-	suite_add_tcase(s, c);
-	return s;
-}
-
 int main(void)
 {
-	SRunner *runner = srunner_create(suite());
-	int failed;
+	const TTest *const tests[] = {
+	    the_ends_are_told,
+	    a_time_finds_the_record_inside_the_batch,
+	    version_0_has_a_list_of_offsets,
+	    a_partition_asked_for_twice_is_an_error,
+	    unknown_partitions_and_epochs_are_told,
+	    epochs_end_where_the_next_begins,
+	    deleting_moves_the_start,
+	    the_moved_start_survives_a_restart,
+	    compacted_topics_keep_their_start,
+	    no_producer_id_is_given_twice,
+	    many_may_wait_for_a_block,
+	    transactional_ids_have_no_coordinator_yet,
+	    producers_are_described,
+	    sequences_are_remembered_over_a_restart,
+	};
 
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return SUITE_RUN_WITH("offsets", setup, teardown, tests);
 }

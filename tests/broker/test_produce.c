@@ -1,5 +1,6 @@
 /* Produce: what a leader takes, refuses, converts and promises. */
 #include "broker/fixture.h"
+#include "suite.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -518,54 +519,41 @@ START_TEST(versions_out_of_range_close_the_connection)
 }
 END_TEST
 
-static Suite *suite(void)
-{
-	Suite *s = suite_create("produce");
-	TCase *c = tcase_create("produce");
-
-	tcase_add_checked_fixture(c, setup, teardown);
-	tcase_add_test(c, offsets_go_on_where_the_last_batch_ended);
-	tcase_add_test(c, records_survive_a_restart);
-	tcase_add_test(c, every_version_from_3_on_takes_a_batch);
-	tcase_add_test(c, old_message_sets_are_converted);
-	tcase_add_test(c, acks_0_is_not_answered);
-	tcase_add_test(c, acks_0_with_an_error_closes_the_connection);
-	tcase_add_test(c, other_acks_are_refused);
-	tcase_add_test(c, unknown_topics_and_partitions_are_told);
-	tcase_add_test(c, one_bad_partition_does_not_spoil_the_other);
-	tcase_add_test(c, internal_topics_are_for_the_broker);
-	tcase_add_test(c, damage_is_refused);
-	tcase_add_test(c, exactly_one_batch_is_taken);
-	tcase_add_test(c, a_batch_in_pieces_is_put_together);
-	tcase_add_test(c, control_and_transactional_batches_are_refused);
-	tcase_add_test(c, batches_above_the_limit_are_refused);
-	tcase_add_test(c, compacted_topics_want_keys);
-	tcase_add_test(c, zstd_needs_version_7);
-	tcase_add_test(c, log_append_time_is_stamped);
-	tcase_add_test(c, timestamps_far_ahead_are_refused);
-	tcase_add_test(c, the_topics_codec_is_used);
-	tcase_add_test(c, a_repeated_batch_gets_its_old_offset);
-	tcase_add_test(c, sequences_and_epochs_are_checked);
-	tcase_add_test(c, too_few_in_sync_replicas_refuse_acks_all);
-	tcase_add_test(c, flush_before_ack_waits_for_the_disk);
-	tcase_add_test(c, nobody_reads_what_is_not_flushed);
-	tcase_add_test(c, a_failed_flush_is_an_error_for_good);
-	tcase_add_test(c, waiting_for_the_disk_ends_with_the_timeout);
-	tcase_add_test(c, a_waiting_produce_is_forgotten_with_its_peer);
-	tcase_add_test(c, a_failed_write_is_a_storage_error);
-	tcase_add_test(c, a_stopped_core_answers_nothing);
-	tcase_add_test(c, versions_out_of_range_close_the_connection);
-	suite_add_tcase(s, c);
-	return s;
-}
-
 int main(void)
 {
-	SRunner *runner = srunner_create(suite());
-	int failed;
+	const TTest *const tests[] = {
+	    offsets_go_on_where_the_last_batch_ended,
+	    records_survive_a_restart,
+	    every_version_from_3_on_takes_a_batch,
+	    old_message_sets_are_converted,
+	    acks_0_is_not_answered,
+	    acks_0_with_an_error_closes_the_connection,
+	    other_acks_are_refused,
+	    unknown_topics_and_partitions_are_told,
+	    one_bad_partition_does_not_spoil_the_other,
+	    internal_topics_are_for_the_broker,
+	    damage_is_refused,
+	    exactly_one_batch_is_taken,
+	    a_batch_in_pieces_is_put_together,
+	    control_and_transactional_batches_are_refused,
+	    batches_above_the_limit_are_refused,
+	    compacted_topics_want_keys,
+	    zstd_needs_version_7,
+	    log_append_time_is_stamped,
+	    timestamps_far_ahead_are_refused,
+	    the_topics_codec_is_used,
+	    a_repeated_batch_gets_its_old_offset,
+	    sequences_and_epochs_are_checked,
+	    too_few_in_sync_replicas_refuse_acks_all,
+	    flush_before_ack_waits_for_the_disk,
+	    nobody_reads_what_is_not_flushed,
+	    a_failed_flush_is_an_error_for_good,
+	    waiting_for_the_disk_ends_with_the_timeout,
+	    a_waiting_produce_is_forgotten_with_its_peer,
+	    a_failed_write_is_a_storage_error,
+	    a_stopped_core_answers_nothing,
+	    versions_out_of_range_close_the_connection,
+	};
 
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return SUITE_RUN_WITH("produce", setup, teardown, tests);
 }

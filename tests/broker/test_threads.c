@@ -3,6 +3,7 @@
  * twice or left waiting. Made for the thread sanitizer as much as for its asserts.
  */
 #include "broker/fixture.h"
+#include "suite.h"
 
 #include <stdlib.h>
 
@@ -192,24 +193,12 @@ START_TEST(one_flush_serves_all_who_wait)
 }
 END_TEST
 
-static Suite *suite(void)
-{
-	Suite *s = suite_create("threads");
-	TCase *c = tcase_create("threads");
-
-	tcase_add_test(c, producers_and_consumers_share_a_partition);
-	tcase_add_test(c, one_flush_serves_all_who_wait);
-	suite_add_tcase(s, c);
-	return s;
-}
-
 int main(void)
 {
-	SRunner *runner = srunner_create(suite());
-	int failed;
+	const TTest *const tests[] = {
+	    producers_and_consumers_share_a_partition,
+	    one_flush_serves_all_who_wait,
+	};
 
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return SUITE_RUN("threads", tests);
 }
