@@ -231,35 +231,50 @@ static __attribute__((noinline)) size_t append_any(struct mq_builder *builder, i
 #define BODY_MIN 64u
 #define BODY_MAX 8191u
 
+/* How many bytes the length of a record of common size takes. */
+static inline size_t length_size(size_t bytes, int64_t timestamp_delta, int64_t offset_delta)
+{
+	if (bytes >= BODY_MIN - OVERHEAD_MIN)
+		return 2;
+	bytes += OVERHEAD_MIN - 2 + mq_varlong_size(timestamp_delta) +
+		 mq_varint_size((int32_t)offset_delta);
+	return bytes < BODY_MIN ? 1 : 2;
+}
+
 size_t mq_builder_append_at(struct mq_builder *builder, int64_t offset, int64_t timestamp,
 			    mq_bytes key, mq_bytes value, const struct mq_header_view *headers,
 			    size_t n)
 {
 	int64_t offset_delta = offset - builder->spec.base_offset, timestamp_delta;
-	size_t bytes = key.size + value.size, body;
+	size_t bytes = key.size + value.size, length, body;
 	uint8_t *start, *p;
 
 	assert(offset >= builder->next_offset);
-	/* A record of common size whose length field is sure to take two bytes is
-	 * written at once and measured by what was written. */
-	if (n || (key.size | value.size) > BODY_MAX || bytes < BODY_MIN - OVERHEAD_MIN ||
-	    bytes > BODY_MAX - OVERHEAD_MAX || offset_delta > INT32_MAX ||
+	/* A record of common size is written at once and measured by what was
+	 * written: it is only the room for its length that has to be known. */
+	if (n || (key.size | value.size) > BODY_MAX || bytes > BODY_MAX - OVERHEAD_MAX ||
+	    offset_delta > INT32_MAX ||
 	    builder->capacity < builder->size + 2 + OVERHEAD_MAX + bytes ||
 	    __builtin_sub_overflow(timestamp, base_for(builder, timestamp), &timestamp_delta))
 		return append_any(builder, offset, timestamp, key, value, headers, n);
+	length = length_size(bytes, timestamp_delta, offset_delta);
 	start = builder->data + builder->size;
-	p = start + 2;
+	p = start + length;
 	*p++ = 0; /* attributes */
 	p = mq_varlong_put(p, timestamp_delta);
 	p = mq_varint_put(p, (int32_t)offset_delta);
 	p = put_bytes(p, key);
 	p = put_bytes(p, value);
 	*p++ = 0; /* headers */
-	body = (size_t)(p - start) - 2;
-	start[0] = (uint8_t)(body << 1 | 0x80);
-	start[1] = (uint8_t)(body >> 6);
-	count_record(builder, offset, timestamp, body + 2);
-	return body + 2;
+	body = (size_t)(p - start) - length;
+	if (length == 1) {
+		start[0] = (uint8_t)(body << 1);
+	} else {
+		start[0] = (uint8_t)(body << 1 | 0x80);
+		start[1] = (uint8_t)(body >> 6);
+	}
+	count_record(builder, offset, timestamp, body + length);
+	return body + length;
 }
 
 size_t mq_builder_append(struct mq_builder *builder, int64_t timestamp, mq_bytes key,
