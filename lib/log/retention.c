@@ -54,16 +54,19 @@ static struct verdict judge(const struct mq_segment_info *segs, int n,
 	return v;
 }
 
-/* Whether segment.ms has passed since the first record of the active segment. */
-static bool ripe(const struct mq_segment_info *active, const struct mq_log_conf *conf,
-		 int64_t now_ms)
+/* When segment.ms will have passed since the first record of the active segment. */
+static int64_t roll_time(const struct mq_segment_info *active, const struct mq_log_conf *conf)
 {
-	return active->size > 0 && active->first_timestamp >= 0 && conf->segment_ms > 0 &&
-	       active->first_timestamp < now_ms - conf->segment_ms;
+	int64_t due;
+
+	if (active->size == 0 || active->first_timestamp < 0 || conf->segment_ms <= 0 ||
+	    __builtin_add_overflow(active->first_timestamp, conf->segment_ms, &due))
+		return INT64_MAX;
+	return due;
 }
 
 mq_err mq_retention_run(struct mq_store_log *sl, const struct mq_log_conf *conf, int64_t now_ms,
-			int *n_deleted, mq_error *error)
+			struct mq_retention *done, mq_error *error)
 {
 	struct mq_store *store = sl->dir->store;
 	struct mq_segment_info *segs;
@@ -73,6 +76,7 @@ mq_err mq_retention_run(struct mq_store_log *sl, const struct mq_log_conf *conf,
 	mq_err err;
 	int n;
 
+	*done = (struct mq_retention){0, INT64_MAX};
 	err = mq_log_segments(sl->log, &segs, &n, error);
 	if (err)
 		return err;
@@ -83,10 +87,14 @@ mq_err mq_retention_run(struct mq_store_log *sl, const struct mq_log_conf *conf,
 			     : marks.end_offset;
 	mq_store_unlock(store);
 	v = judge(segs, n, conf, &marks, high_watermark, now_ms);
-	if (v.roll || (n > 0 && ripe(&segs[n - 1], conf, now_ms)))
+	if (n > 0)
+		done->roll_ms = roll_time(&segs[n - 1], conf);
+	if (v.roll || done->roll_ms <= now_ms) {
 		err = mq_log_roll(sl->log, error);
+		done->roll_ms = INT64_MAX;
+	}
 	if (!err && n > 0 && v.upto > segs[0].base_offset)
-		err = mq_log_delete_before(sl->log, v.upto, n_deleted, error);
+		err = mq_log_delete_before(sl->log, v.upto, &done->n_deleted, error);
 	free(segs);
 	return err;
 }

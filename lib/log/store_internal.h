@@ -202,10 +202,14 @@ void mq_store_jobs_stop(struct mq_store *store);
 
 /* --- retention.c, cleaner.c -------------------------------------------------- */
 
-/* What is due on one log that is ours (busy): retention and rolling. n_deleted:
- * segments that were deleted. [U] */
+struct mq_retention {
+	int n_deleted;   /* segments */
+	int64_t roll_ms; /* when the active segment is to be rolled; INT64_MAX: never */
+};
+
+/* What is due on one log that is ours (busy): retention and rolling. [U] */
 mq_err mq_retention_run(struct mq_store_log *sl, const struct mq_log_conf *conf, int64_t now_ms,
-			int *n_deleted, mq_error *error);
+			struct mq_retention *done, mq_error *error);
 
 /* Cleans the logs that want it, the dirtiest first. Returns when (us) to look
  * again. [U] */

@@ -99,9 +99,12 @@ void mq_store_touch(struct mq_store *store, struct mq_store_log *sl, int64_t now
 		mq_store_arm(store, MQ_JOB_CLEAN, after_ms(now_us, args->cleaner_backoff_ms));
 	if (sl->touched)
 		return;
+	/* What the change makes due is not earlier than this; then it is known. */
 	sl->touched = true;
-	sl->upkeep_due_us = MQ_MIN(due_of_wall(store, mq_log_upkeep_due(sl->log), now_us),
-				   after_ms(now_us, args->retention_check_ms));
+	sl->upkeep_due_us =
+	    MQ_MIN(due_of_wall(store, mq_log_upkeep_due(sl->log), now_us),
+		   after_ms(now_us, MQ_MIN(args->retention_check_ms,
+					   MQ_MIN(conf->flush_ms, conf->segment_ms))));
 	mq_store_arm(store, MQ_JOB_UPKEEP, sl->upkeep_due_us);
 }
 
@@ -170,18 +173,8 @@ static void run_hw(struct mq_store *store)
 	mq_store_unlock(store);
 }
 
-/* Whether flush.ms or flush.messages asks for a flush of this log, which is due. */
-static bool flush_wanted(struct mq_store_log *sl, const struct mq_log_conf *conf)
-{
-	struct mq_log_marks marks;
-	int64_t n;
-
-	mq_log_marks(sl->log, &marks);
-	n = marks.end_offset - marks.flushed_offset;
-	return n > 0 && (conf->flush_ms < INT64_MAX || n >= conf->flush_messages);
-}
-
-static mq_err flush_if_due(struct mq_store_log *sl, const struct mq_log_conf *conf, mq_error *error)
+/* Flushes what flush.ms or flush.messages say, or a segment that was rolled. */
+static mq_err flush_if_due(struct mq_store_log *sl, int64_t now_ms, mq_error *error)
 {
 	struct mq_store *store = sl->dir->store;
 	struct mq_log_flush flush;
@@ -189,7 +182,7 @@ static mq_err flush_if_due(struct mq_store_log *sl, const struct mq_log_conf *co
 	mq_err err;
 
 	mq_store_lock(store);
-	due = flush_wanted(sl, conf) && mq_log_flush_begin(sl->log, &flush);
+	due = mq_log_upkeep_due(sl->log) <= now_ms && mq_log_flush_begin(sl->log, &flush);
 	mq_store_unlock(store);
 	if (!due)
 		return MQ_OK;
@@ -197,7 +190,13 @@ static mq_err flush_if_due(struct mq_store_log *sl, const struct mq_log_conf *co
 	mq_store_lock(store);
 	err = mq_log_flush_end(&flush);
 	mq_store_unlock(store);
-	return err ? mq_fail(error, err, "cannot flush %s", mq_log_path(sl->log)) : MQ_OK;
+	if (err)
+		return mq_fail(error, err, "cannot flush %s", mq_log_path(sl->log));
+	mq_mutex_lock(&store->mutex);
+	mq_store_arm(store, MQ_JOB_CHECKPOINT,
+		     after_ms(mq_env_now_us(store->args.env), store->args.flush_checkpoint_ms));
+	mq_mutex_unlock(&store->mutex);
+	return MQ_OK;
 }
 
 /* All that is due on one log; the log is ours. */
@@ -208,7 +207,7 @@ static void upkeep_log(struct mq_store_log *sl)
 	int64_t now_us = mq_env_now_us(store->args.env);
 	struct mq_log_conf conf;
 	int64_t next_ms;
-	int n_deleted = 0;
+	struct mq_retention done = {0, INT64_MAX};
 	mq_error error;
 	mq_err err;
 
@@ -216,14 +215,14 @@ static void upkeep_log(struct mq_store_log *sl)
 	conf = *mq_log_conf(sl->log);
 	mq_log_expire_producers(sl->log, now_ms);
 	mq_store_unlock(store);
-	err = flush_if_due(sl, &conf, &error);
+	err = mq_retention_run(sl, &conf, now_ms, &done, &error);
 	if (!err)
-		err = mq_retention_run(sl, &conf, now_ms, &n_deleted, &error);
+		err = flush_if_due(sl, now_ms, &error);
 	/* On a full disk, or while an append is being written: later. */
 	if (err && err != MQ_E_STATE)
 		failed(sl->dir, &error);
 	mq_store_lock(store);
-	next_ms = mq_log_upkeep_due(sl->log);
+	next_ms = MQ_MIN(mq_log_upkeep_due(sl->log), done.roll_ms);
 	mq_store_unlock(store);
 	mq_mutex_lock(&store->mutex);
 	sl->touched = false;
@@ -234,7 +233,7 @@ static void upkeep_log(struct mq_store_log *sl)
 		sl->upkeep_due_us = after_ms(now_us, store->args.retention_check_ms);
 	else
 		sl->upkeep_due_us = due_of_wall(store, next_ms, now_us);
-	if (n_deleted > 0) {
+	if (done.n_deleted > 0) {
 		sl->unlink_due_us =
 		    MQ_MIN(sl->unlink_due_us, after_ms(now_us, conf.file_delete_delay_ms));
 		mq_store_arm(store, MQ_JOB_REMOVE, sl->unlink_due_us);
