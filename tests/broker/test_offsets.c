@@ -152,7 +152,8 @@ END_TEST
 
 /* --- OffsetForLeaderEpoch ------------------------------------------------------------- */
 
-static struct mq_offset_for_leader_epoch_response_partition epoch_end(int32_t epoch)
+static struct mq_offset_for_leader_epoch_response_partition epoch_end_as(int16_t version,
+									 int32_t epoch)
 {
 	struct mq_offset_for_leader_epoch_request *request =
 	    fx_request(&f, mq_offset_for_leader_epoch_request);
@@ -167,11 +168,16 @@ static struct mq_offset_for_leader_epoch_response_partition epoch_end(int32_t ep
 	    fx_request(&f, mq_offset_for_leader_epoch_request_partition);
 	request->topics[0].n_partitions = 1;
 	request->topics[0].partitions[0].leader_epoch = epoch;
-	response = fx_call(&f, &call, MQ_API_OFFSET_FOR_LEADER_EPOCH, 4, request);
+	response = fx_call(&f, &call, MQ_API_OFFSET_FOR_LEADER_EPOCH, version, request);
 	ck_assert_int_eq(call.err, MQ_OK);
 	out = response->topics[0].partitions[0];
 	fx_release(&call);
 	return out;
+}
+
+static struct mq_offset_for_leader_epoch_response_partition epoch_end(int32_t epoch)
+{
+	return epoch_end_as(4, epoch);
 }
 
 START_TEST(epochs_end_where_the_next_begins)
@@ -200,7 +206,8 @@ END_TEST
 
 /* --- DeleteRecords ---------------------------------------------------------------------- */
 
-static struct mq_delete_records_response_partition delete_to(const char *topic, int64_t offset)
+static struct mq_delete_records_response_partition delete_as(int16_t version, const char *topic,
+							     int64_t offset)
 {
 	struct mq_delete_records_request *request = fx_request(&f, mq_delete_records_request);
 	struct mq_delete_records_response_partition out;
@@ -213,11 +220,16 @@ static struct mq_delete_records_response_partition delete_to(const char *topic, 
 	request->topics[0].partitions = fx_request(&f, mq_delete_records_request_partition);
 	request->topics[0].n_partitions = 1;
 	request->topics[0].partitions[0].offset = offset;
-	response = fx_call(&f, &call, MQ_API_DELETE_RECORDS, 2, request);
+	response = fx_call(&f, &call, MQ_API_DELETE_RECORDS, version, request);
 	ck_assert_int_eq(call.err, MQ_OK);
 	out = response->topics[0].partitions[0];
 	fx_release(&call);
 	return out;
+}
+
+static struct mq_delete_records_response_partition delete_to(const char *topic, int64_t offset)
+{
+	return delete_as(2, topic, offset);
 }
 
 START_TEST(deleting_moves_the_start)
@@ -370,6 +382,35 @@ START_TEST(sequences_are_remembered_over_a_restart)
 }
 END_TEST
 
+/* --- all versions ---------------------------------------------------------------------------- */
+
+START_TEST(every_version_is_answered)
+{
+	struct mq_init_producer_id_request *init = fx_request(&f, mq_init_producer_id_request);
+	struct fx_call call;
+
+	init->transactional_id = mq_str(NULL);
+	fx_put(&f, "t", 3);
+	for (int16_t v = 0; v <= 9; v++) {
+		for (int64_t timestamp = v >= 9   ? -5
+					 : v >= 7 ? -3
+						  : -2;
+		     timestamp <= 1; timestamp++)
+			ck_assert_int_eq(list_as(v, list_request("t", 0, timestamp)).error_code, 0);
+		ck_assert_int_ne(list_as(v, list_request("t", 9, -1)).error_code, 0);
+	}
+	for (int16_t v = 0; v <= 5; v++) {
+		fx_call(&f, &call, MQ_API_INIT_PRODUCER_ID, v, init);
+		ck_assert_int_eq(call.err, MQ_OK);
+		fx_release(&call);
+	}
+	for (int16_t v = 0; v <= 4; v++)
+		ck_assert_int_eq(epoch_end_as(v, 0).error_code, 0);
+	for (int16_t v = 0; v <= 2; v++)
+		ck_assert_int_eq(delete_as(v, "t", v).low_watermark, v);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -387,6 +428,7 @@ int main(void)
 	    transactional_ids_have_no_coordinator_yet,
 	    producers_are_described,
 	    sequences_are_remembered_over_a_restart,
+	    every_version_is_answered,
 	};
 
 	return SUITE_RUN_WITH("offsets", setup, teardown, tests);

@@ -495,6 +495,28 @@ START_TEST(a_failed_write_is_a_storage_error)
 }
 END_TEST
 
+/* Moves time on until the store has looked at the free space. */
+static int error_after_looking(void)
+{
+	fx_produce_error(&f, "t", good());
+	for (int i = 0; i < 30; i++) {
+		fx_advance(&f, 1000);
+		sim_env_run_jobs(f.sim);
+	}
+	return fx_produce_error(&f, "t", good());
+}
+
+START_TEST(a_full_disk_refuses_before_it_is_full)
+{
+	fx_put(&f, "t", 3);
+	sim_env_set_capacity(f.sim, 20 << 20);
+	ck_assert_int_eq(error_after_looking(), MQ_E_KAFKA_STORAGE_ERROR);
+	ck_assert_int_ge(fx_count(&f, "t", 0), 3);
+	sim_env_set_capacity(f.sim, -1);
+	ck_assert_int_eq(error_after_looking(), 0);
+}
+END_TEST
+
 START_TEST(a_stopped_core_answers_nothing)
 {
 	struct fx_call call;
@@ -551,6 +573,7 @@ int main(void)
 	    waiting_for_the_disk_ends_with_the_timeout,
 	    a_waiting_produce_is_forgotten_with_its_peer,
 	    a_failed_write_is_a_storage_error,
+	    a_full_disk_refuses_before_it_is_full,
 	    a_stopped_core_answers_nothing,
 	    versions_out_of_range_close_the_connection,
 	};
