@@ -91,7 +91,7 @@ static mq_err close_clean(struct mq_log *log, mq_error *error)
 
 	if (log->failed)
 		return mq_fail(error, MQ_E_IO, "%s has failed", log->path);
-	if (!active)
+	if (!active || !log->changed)
 		return MQ_OK;
 	mq_buf_init(&snapshot, 0);
 	mq_producers_encode(&log->producers, &snapshot);

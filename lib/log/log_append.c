@@ -410,6 +410,7 @@ static void publish(struct mq_log *log)
 	struct mq_write *w = &log->write;
 	const struct mq_list *node;
 
+	log->changed = true;
 	mq_list_each (node, &w->appends) {
 		const struct mq_append *a = mq_list_entry(node, struct mq_append, node);
 		struct mq_control control;

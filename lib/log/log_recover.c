@@ -250,7 +250,7 @@ static mq_err recover(struct mq_log *log, const struct mq_listing *l, bool epoch
 		return err;
 	log->end_offset = MQ_MAX(rescan.next, log->segments[log->n_segments - 1]->base_offset);
 	log->flushed_offset = MQ_MIN(how->recovery_point, log->end_offset);
-	log->dir_dirty = true;
+	log->dir_dirty = log->changed = true;
 	/* The snapshot that was started from holds one batch of each producer. */
 	if (replay > 0)
 		mq_log_fill_windows(log);

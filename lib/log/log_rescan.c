@@ -236,27 +236,28 @@ static mq_err walk(struct rescan *r, int64_t recovery_point, bool last, int64_t 
 	}
 }
 
-static int truncate_index(struct mq_log *log, struct mq_segment *segment, enum mq_segment_kind kind)
+/* Makes an index file as long as its entries; it is there even when it is empty.
+ * Written over and then cut: some file systems flush a file that was emptied first. */
+static int fit_index(struct mq_log *log, struct mq_segment *segment, enum mq_segment_kind kind,
+		     const struct mq_index *index)
 {
+	int64_t size = (int64_t)index->n_file * index->entry_size;
 	char path[MQ_PATH_MAX];
 	struct mq_file *file;
 	int rc;
 
 	mq_segment_path(path, log->path, segment->base_offset, kind, "");
-	rc = mq_env_open(log->env, path, MQ_OPEN_WRITE | MQ_OPEN_CREATE | MQ_OPEN_TRUNCATE, &file);
-	if (rc == 0)
-		mq_env_close(log->env, file);
+	rc = mq_env_open(log->env, path, MQ_OPEN_WRITE | MQ_OPEN_CREATE, &file);
+	if (rc < 0)
+		return rc;
+	if (mq_env_size(log->env, file) != size)
+		rc = mq_env_truncate(log->env, file, size);
+	mq_env_close(log->env, file);
 	return rc;
 }
 
-static int start_over(struct mq_log *log, struct mq_segment *segment)
+static void start_over(struct mq_segment *segment)
 {
-	int rc = truncate_index(log, segment, MQ_SEGMENT_INDEX);
-
-	if (rc == 0)
-		rc = truncate_index(log, segment, MQ_SEGMENT_TIME);
-	if (rc == 0 && segment->has_txn)
-		rc = truncate_index(log, segment, MQ_SEGMENT_TXN);
 	segment->index.n_file = segment->time.n_file = segment->txn.n_file = 0;
 	segment->index.n_tail = segment->time.n_tail = segment->txn.n_tail = 0;
 	segment->max_timestamp = segment->first_timestamp = segment->last_time_entry = -1;
@@ -265,7 +266,6 @@ static int start_over(struct mq_log *log, struct mq_segment *segment)
 	segment->n_damages = 0;
 	segment->n_recent = 0;
 	segment->counted = segment->times_known = segment->first_known = true;
-	return rc;
 }
 
 /* Cuts the file and writes the indexes. */
@@ -291,7 +291,14 @@ static int finish(struct rescan *r, int64_t at)
 	if (!mq_index_reserve(&segment->time, 1))
 		return -ENOMEM;
 	mq_segment_close_times(segment);
-	return mq_log_spill(log, segment, true);
+	rc = mq_log_spill(log, segment, true);
+	if (rc == 0)
+		rc = fit_index(log, segment, MQ_SEGMENT_INDEX, &segment->index);
+	if (rc == 0)
+		rc = fit_index(log, segment, MQ_SEGMENT_TIME, &segment->time);
+	if (rc == 0 && segment->has_txn)
+		rc = fit_index(log, segment, MQ_SEGMENT_TXN, &segment->txn);
+	return rc;
 }
 
 static mq_err rescan_error(const struct rescan *r, mq_err err, int rc, mq_error *error)
@@ -331,7 +338,7 @@ mq_err mq_log_rescan(struct mq_log *log, struct mq_segment *segment, struct mq_r
 	mq_segment_pin(segment);
 	rc = mq_segment_file(segment, MQ_SEGMENT_LOG, MQ_OPEN_READ, &file);
 	if (rc == 0 && r.full)
-		rc = start_over(log, segment);
+		start_over(segment);
 	if (rc == 0) {
 		mq_scan_init(&r.scan, log->env, file, size, buf, RESCAN_BUF);
 		err = walk(&r, how->recovery_point, how->last, &at);

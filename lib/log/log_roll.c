@@ -150,7 +150,7 @@ int mq_log_roll_to(struct mq_log *log, int64_t base_offset, int64_t now_ms)
 		rc = -ENOMEM;
 	} else {
 		segment = NULL;
-		log->dir_dirty = true;
+		log->dir_dirty = log->changed = true;
 		if (old)
 			old->sealed = true;
 	}

@@ -249,7 +249,7 @@ static mq_err truncate_busy(struct mq_log *log, int64_t offset, mq_error *error)
 	log->start_offset = MQ_MIN(log->start_offset, log->end_offset);
 	log->flushed_offset = MQ_MIN(log->flushed_offset, log->end_offset);
 	log->next_offset = log->end_offset;
-	log->dir_dirty = true;
+	log->dir_dirty = log->changed = true;
 	cut = mq_epochs_cut_end(&log->epochs, log->end_offset);
 	mq_log_unlock(log);
 	if (had_producers)
