@@ -212,8 +212,13 @@ int32_t mq_log_epoch_at(const struct mq_log *log, int64_t offset);
  * deleted by the next retention run. MQ_E_OFFSET_OUT_OF_RANGE above LEO. */
 mq_err mq_log_set_start(struct mq_log *log, int64_t offset);
 
-/* [U] (the shard keeps appends away meanwhile) Cuts the log to end at offset. */
+/* [U] (the shard keeps appends away meanwhile) Cuts the log to end at offset, or
+ * before the batch that the offset lies in. A log that has been failed by it is
+ * fenced. MQ_E_STATE: an append is being written. */
 mq_err mq_log_truncate(struct mq_log *log, int64_t offset, mq_error *error);
+/* [U] The same for a follower that is wholly behind its leader's log: empties the
+ * log and lets it go on at offset. */
+mq_err mq_log_restart_at(struct mq_log *log, int64_t offset, mq_error *error);
 
 /* --- producers ---------------------------------------------------------- */
 

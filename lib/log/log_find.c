@@ -182,7 +182,7 @@ static mq_err find_in(struct mq_log *log, struct mq_segment *segment, int64_t li
 		return err;
 	if (entry.timestamp >= 0 || entry.offset != segment->base_offset) {
 		err = locate(log, segment, limit, entry.offset, &at, &batch);
-		if (err == MQ_E_KAFKA_STORAGE_ERROR)
+		if (err == MQ_E_KAFKA_STORAGE_ERROR || err == MQ_E_OFFSET_OUT_OF_RANGE)
 			return err;
 		if (err != MQ_OK || !entry_holds(&entry, &batch)) {
 			at = 0;
@@ -244,6 +244,9 @@ mq_err mq_log_find_run(struct mq_log *log, struct mq_log_find *find)
 	while (segment) {
 		mq_segment_pin(segment);
 		err = find_in(log, segment, limit, marks.start_offset, find);
+		/* Deleted meanwhile: the next one is the oldest now. */
+		if (err == MQ_E_OFFSET_OUT_OF_RANGE)
+			err = MQ_E_END;
 		mq_segment_unpin(segment);
 		base = segment->base_offset;
 		mq_segment_unref(segment);

@@ -144,10 +144,13 @@ mq_err mq_log_locate(struct mq_log *log, struct mq_segment *segment, int64_t lim
 	struct mq_file *file;
 	mq_err err = MQ_OK;
 
+	int rc;
+
 	if (hint >= limit)
 		return MQ_E_END;
-	if (mq_segment_file(segment, MQ_SEGMENT_LOG, MQ_OPEN_READ, &file) < 0)
-		return MQ_E_KAFKA_STORAGE_ERROR;
+	rc = mq_segment_file(segment, MQ_SEGMENT_LOG, MQ_OPEN_READ, &file);
+	if (rc < 0) /* retention may have been faster than this read */
+		return rc == -ENOENT ? MQ_E_OFFSET_OUT_OF_RANGE : MQ_E_KAFKA_STORAGE_ERROR;
 	if (hint < 0)
 		err = search_index(log, segment, limit, offset, &around);
 	if (err != MQ_OK)
@@ -255,7 +258,7 @@ static mq_err find_bound(struct mq_log *log, struct mq_log_read *read, int64_t *
 		hint = MQ_MAX(hint, read->position);
 	at = read->limit;
 	err = mq_log_locate(log, read->segment, read->limit, hint, read->max_offset, &at, &batch);
-	if (err == MQ_E_KAFKA_STORAGE_ERROR)
+	if (err == MQ_E_KAFKA_STORAGE_ERROR || err == MQ_E_OFFSET_OUT_OF_RANGE)
 		return err;
 	*end = MQ_MIN(*end, at);
 	return MQ_OK;

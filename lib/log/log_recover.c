@@ -259,21 +259,15 @@ static mq_err recover(struct mq_log *log, const struct mq_listing *l, bool epoch
 }
 
 /* The last segment goes on being written, unless its end is damaged: then the
- * next append starts a new one. */
-static mq_err open_active(struct mq_log *log, mq_error *error)
+ * next append starts a new one. Its file opens when it is needed. */
+static void open_active(struct mq_log *log)
 {
 	struct mq_segment *active = log->segments[log->n_segments - 1];
-	struct mq_file *file;
-	int rc;
 
 	if (active->n_damages && active->damages[active->n_damages - 1].to == active->size)
-		return MQ_OK;
+		return;
 	mq_segment_keep_open(active);
-	rc = mq_segment_file(active, MQ_SEGMENT_LOG, MQ_OPEN_WRITE, &file);
-	if (rc < 0)
-		return mq_fail_errno(error, -rc, "cannot open the last segment of %s", log->path);
 	active->sealed = active->synced = false;
-	return MQ_OK;
 }
 
 /* Snapshots that neither belong to a segment nor are the newest, and those of
@@ -329,10 +323,9 @@ static mq_err open_segments(struct mq_log *log, const struct mq_listing *l,
 		err = open_clean(log, l, epochs_loaded, how->now_ms, &opened, error);
 	if (err == MQ_OK && !opened)
 		err = recover(log, l, epochs_loaded, how, error);
-	if (err == MQ_OK)
-		err = open_active(log, error);
 	if (err != MQ_OK)
 		return err;
+	open_active(log);
 	for (int i = 0; i < log->n_segments; i++)
 		log->size += log->segments[i]->size;
 	log->start_offset = MQ_MAX(how->start_offset, log->segments[0]->base_offset);

@@ -73,8 +73,7 @@ static int64_t find_valid(struct rescan *r, int64_t from)
 		if (!p)
 			return -1;
 		if (p[MQ_BATCH_AT_MAGIC] == 2 && check_at(r, at, r->next, &batch) == MQ_OK &&
-		    mq_scan_check_crc(&r->scan, at, &batch) == MQ_OK &&
-		    offset_holds(r, at, &batch))
+		    mq_scan_check_crc(&r->scan, at, &batch) == MQ_OK && offset_holds(r, at, &batch))
 			return at;
 	}
 	return -1;

@@ -120,10 +120,8 @@ bool mq_log_open_tail(struct mq_log *log, struct mq_segment *segment, int64_t *e
 		good = load_last_entries(&t, &last) && walk_tail(&t, &last, end, last_epoch) &&
 		       load_first(&t);
 	}
-	if (good) {
+	if (good)
 		segment->counted = segment->times_known = true;
-		mq_segment_keep_open(segment);
-	}
 	mq_segment_unpin(segment);
 	return good;
 }

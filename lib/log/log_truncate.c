@@ -274,3 +274,27 @@ mq_err mq_log_truncate(struct mq_log *log, int64_t offset, mq_error *error)
 	mq_log_busy_end(log);
 	return err;
 }
+
+mq_err mq_log_restart_at(struct mq_log *log, int64_t offset, mq_error *error)
+{
+	mq_err err = MQ_OK;
+	int rc;
+
+	if (!mq_log_busy_begin(log))
+		return mq_fail(error, MQ_E_STATE, "%s is being written", log->path);
+	rc = pop_segments(log, INT64_MIN);
+	mq_log_lock(log);
+	log->start_offset = log->end_offset = log->next_offset = log->flushed_offset = offset;
+	log->dir_dirty = log->changed = true;
+	mq_producers_clear(&log->producers);
+	mq_epochs_cut_end(&log->epochs, INT64_MIN);
+	mq_log_unlock(log);
+	if (rc < 0)
+		err = mq_fail_errno(error, -rc, "cannot empty %s", log->path);
+	else
+		err = mq_log_save_epochs(log, error);
+	if (err != MQ_OK)
+		mq_log_fence(log);
+	mq_log_busy_end(log);
+	return err;
+}

@@ -197,6 +197,32 @@ START_TEST(truncation_takes_producers_back)
 }
 END_TEST
 
+START_TEST(an_emptied_log_goes_on_at_another_offset)
+{
+	struct mq_log_marks marks;
+	struct mq_append a;
+	int64_t first;
+
+	kit.conf.segment_bytes = 5000;
+	mq_log_set_conf(kit.log, &kit.conf);
+	for (int i = 0; i < 20; i++)
+		kit_append(1, KIT_NOW + i, 1000);
+	ck_assert_int_eq(kit_produce(7, 0, 0, 1, false, &a), MQ_OK);
+	ck_assert_int_eq(mq_log_restart_at(kit.log, 1000, NULL), MQ_OK);
+	mq_log_marks(kit.log, &marks);
+	ck_assert_int_eq(marks.start_offset, 1000);
+	ck_assert_int_eq(marks.end_offset, 1000);
+	ck_assert_int_eq(marks.size, 0);
+	ck_assert_int_eq(mq_log_last_epoch(kit.log), -1);
+	kit.start_offset = 1000;
+	kit_crash();
+	ck_assert_int_eq(kit_append(1, KIT_NOW, 1000), 1000);
+	kit_crash();
+	ck_assert_int_eq(kit_count_from(1000, &first), 1);
+	ck_assert_int_eq(kit_end(), 1001);
+}
+END_TEST
+
 /* Writes every third batch of a sealed segment to a clean one. */
 static struct mq_clean *clean_third(int64_t from, int64_t to)
 {
@@ -305,6 +331,7 @@ static TCase *cases(void)
 	tcase_add_test(tc, times_that_go_back_are_found);
 	tcase_add_test(tc, a_log_is_truncated);
 	tcase_add_test(tc, truncation_takes_producers_back);
+	tcase_add_test(tc, an_emptied_log_goes_on_at_another_offset);
 	tcase_add_test(tc, cleaned_segments_take_the_place_of_old_ones);
 	tcase_add_test(tc, a_swap_that_no_longer_fits_is_refused);
 	tcase_add_test(tc, an_interrupted_swap_is_completed);
