@@ -56,7 +56,7 @@ static void starve(struct mq_server *server, int errnum)
 	if (server->spare_fd >= 0)
 		close(server->spare_fd);
 	server->spare_fd = -1;
-	server->starved = true;
+	atomic_store(&server->starved, true);
 	watch_all(server, 0);
 	mq_timer_arm(&server->retry, now(server) + RETRY_US);
 	mq_mutex_lock(&server->lock);
@@ -67,14 +67,14 @@ static void starve(struct mq_server *server, int errnum)
 
 static void recover(struct mq_server *server)
 {
-	if (!server->starved || !server->accepting)
+	if (!atomic_load(&server->starved) || !server->accepting)
 		return;
 	server->spare_fd = spare_open();
 	if (server->spare_fd < 0) {
 		mq_timer_arm(&server->retry, now(server) + RETRY_US);
 		return;
 	}
-	server->starved = false;
+	atomic_store(&server->starved, false);
 	mq_timer_arm(&server->retry, INT64_MAX);
 	watch_all(server, MQ_READABLE);
 }
@@ -131,7 +131,8 @@ static void dismiss(struct mq_server *server, const char *host)
 
 void mq_accept_freed(struct mq_server *server, const char *host)
 {
-	mq_loop_post(server->workers[0].loop, &server->resume);
+	if (atomic_load(&server->starved))
+		mq_loop_post(server->workers[0].loop, &server->resume);
 	mq_mutex_lock(&server->lock);
 	dismiss(server, host);
 	mq_mutex_unlock(&server->lock);

@@ -48,10 +48,11 @@ struct mq_server {
 	/* Accepting; the first loop's thread only. */
 	int next_worker;
 	int spare_fd;
-	bool starved, accepting;
+	bool accepting;
 	struct mq_timer retry;
 	struct mq_post resume, stop_accepting;
 
+	atomic_bool starved; /* no descriptors: the listeners rest */
 	atomic_bool draining;
 	struct mq_mutex lock; /* guards what follows */
 	struct mq_cond gone;

@@ -378,19 +378,29 @@ static void on_partial(void *arg)
 					 session->worker->server->frame_timeout_us));
 }
 
+/* What the connection says, without the peer's name in front. */
+static const char *without_peer(struct session *session, const char *text)
+{
+	const char *peer = mq_conn_peer(session->conn);
+	size_t n = strlen(peer);
+
+	return strncmp(text, peer, n) == 0 && text[n] == ':' ? text + n + 2 : text;
+}
+
 static void on_close(void *arg, const mq_error *why)
 {
 	struct session *session = arg;
+	const char *text = without_peer(session, why->text);
 	const uint8_t *data = NULL;
 	char what[MQ_ERROR_TEXT_MAX];
 	size_t size = mq_conn_peek(session->conn, &data);
 
 	if (why->code == MQ_E_TOO_BIG || why->code == MQ_E_PROTOCOL) {
-		snprintf(what, sizeof(what), "%.300s (it looks like %s)", why->text,
+		snprintf(what, sizeof(what), "%.300s (it looks like %s)", text,
 			 mq_guess(data, size));
 		say_garbage(session, what);
 	} else if (why->code != MQ_E_DISCONNECTED) {
-		say_garbage(session, why->text);
+		say_garbage(session, text);
 	}
 	end(session);
 }

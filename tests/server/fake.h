@@ -119,19 +119,20 @@ static inline void answer_heartbeat(struct mq_call *call)
 /* Answers everything that is parked, on the calling thread. */
 static inline void fake_release(void)
 {
-	struct mq_list parked;
+	struct mq_call *call;
 
-	mq_list_init(&parked);
-	mq_mutex_lock(&fake.lock);
-	mq_list_append(&parked, &fake.parked);
-	fake.n_parked = 0;
-	mq_mutex_unlock(&fake.lock);
-	while (!mq_list_empty(&parked)) {
-		struct mq_call *call = mq_list_entry(parked.next, struct mq_call, node);
-
-		mq_list_remove(&call->node);
-		answer_heartbeat(call);
-	}
+	do {
+		call = NULL;
+		mq_mutex_lock(&fake.lock);
+		if (!mq_list_empty(&fake.parked)) {
+			call = mq_list_entry(fake.parked.next, struct mq_call, node);
+			mq_list_remove(&call->node);
+			fake.n_parked--;
+		}
+		mq_mutex_unlock(&fake.lock);
+		if (call)
+			answer_heartbeat(call);
+	} while (call);
 }
 
 static inline void handle_heartbeat(struct mq_call *call)

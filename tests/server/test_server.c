@@ -71,6 +71,41 @@ START_TEST(a_client_that_leaves_takes_its_waiting_request_along)
 }
 END_TEST
 
+START_TEST(clients_may_leave_at_the_moment_they_are_answered)
+{
+	enum { N = 4 };
+	uint8_t frame[64];
+	int fds[N];
+
+	server_begin("PLAINTEXT://127.0.0.1:0", 0);
+	for (int round = 0; round < 200; round++) {
+		for (int i = 0; i < N; i++) {
+			size_t size = heartbeat(frame, "park", i);
+
+			fds[i] = raw_connect(0);
+			raw_send(fds[i], frame, size);
+			if (i % 2 == 0)
+				raw_send(fds[i], frame, size); /* one more behind it */
+		}
+		fake_wait_parked(N);
+		for (int i = 0; i < N; i++) {
+			if ((round + i) % 3)
+				close(fds[i]);
+		}
+		fake_release();
+		for (int i = 0; i < N; i++) {
+			if ((round + i) % 3 == 0)
+				close(fds[i]);
+		}
+		/* Those that had sent two may have got to the second by now. */
+		while (mq_server_n_connections(server) > 0) {
+			fake_release();
+			poll(NULL, 0, 1);
+		}
+	}
+}
+END_TEST
+
 START_TEST(strangers_are_named_and_disconnected)
 {
 	static const char hello[] = "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03";
@@ -255,6 +290,36 @@ START_TEST(idle_connections_are_closed_and_waiting_ones_are_not)
 }
 END_TEST
 
+START_TEST(a_reader_that_does_not_read_is_closed_and_others_are_served)
+{
+	/* Fetch version 4 with no topics: its answer is the file. */
+	static const uint8_t fetch[] = {0,    0,    0,    31,   0,    1,    0, 4, 0, 0, 0, 1,
+					0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 0,
+					0,    0,    0,    0,    0,    0,    0, 0, 0, 0, 0};
+	char path[] = "/tmp/mq-slow-XXXXXX";
+	int file = mkstemp(path), slow, fd;
+	uint8_t frame[64];
+
+	fake.file_size = 64 * 1024 * 1024;
+	ck_assert_int_eq(ftruncate(file, fake.file_size), 0);
+	close(file);
+	ck_assert_int_eq(mq_env_open(env, path, MQ_OPEN_READ, &fake.file), 0);
+	unlink(path);
+	conf_set("num.network.threads", "1");
+	conf_set("connections.max.idle.ms", "200");
+	server_begin("PLAINTEXT://127.0.0.1:0", 0);
+	slow = raw_connect(0);
+	raw_send(slow, fetch, sizeof(fetch));
+	ck_assert_int_gt(raw_receive(slow, frame, 8), 0);
+	fd = raw_connect(0);
+	raw_send(fd, frame, heartbeat(frame, "now", 1));
+	expect_heartbeat(fd, 1);
+	close(fd);
+	fake_wait_connections(0);
+	close(slow);
+}
+END_TEST
+
 START_TEST(limits_on_connections_hold)
 {
 	uint8_t frame[64];
@@ -436,6 +501,7 @@ static Suite *suite(void)
 	tcase_add_test(t, pipelined_requests_are_answered_in_order);
 	tcase_add_test(t, a_request_may_come_byte_by_byte);
 	tcase_add_test(t, a_client_that_leaves_takes_its_waiting_request_along);
+	tcase_add_test(t, clients_may_leave_at_the_moment_they_are_answered);
 	tcase_add_test(t, strangers_are_named_and_disconnected);
 	tcase_add_test(t, lines_about_strangers_are_rate_limited);
 	tcase_add_test(t, frames_above_the_limit_end_the_connection_before_memory_is_taken);
@@ -445,6 +511,7 @@ static Suite *suite(void)
 	tcase_add_test(t, a_service_can_have_the_connection_closed);
 	tcase_add_test(t, an_incomplete_frame_has_a_deadline);
 	tcase_add_test(t, idle_connections_are_closed_and_waiting_ones_are_not);
+	tcase_add_test(t, a_reader_that_does_not_read_is_closed_and_others_are_served);
 	tcase_add_test(t, limits_on_connections_hold);
 	tcase_add_test(t, out_of_descriptors_others_go_on);
 	tcase_add_test(t, ipv6_listens_too);

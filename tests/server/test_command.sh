@@ -1,0 +1,42 @@
+#!/bin/sh
+# mq server-start and server-stop as a user runs them.
+mq=$(cd "$builddir" && pwd)/mq
+dir=$(mktemp -d "${TMPDIR:-/tmp}/mq-command-XXXXXX") || exit 99
+status=0
+cd "$dir" || exit 99
+
+check() { # what happened, what was expected, what it is about
+	[ "$1" = "$2" ] || { echo "$3: got $1, expected $2"; status=1; }
+}
+
+printf 'broker.id=3\nlog.dirs=data\nlisteners=PLAINTEXT://127.0.0.1:0\n' >server.properties
+
+"$mq" server-stop server.properties 2>err; check $? 1 "stopping what does not run"
+"$mq" server-start -daemon server.properties; check $? 0 "start in the background"
+grep -q 'ready on PLAINTEXT://127.0.0.1:[1-9]' mq-server.log
+check $? 0 "the line that says it is ready"
+
+"$mq" server-start server.properties 2>err; check $? 1 "a second broker on the same directory"
+grep -q 'data' err; check $? 0 "the line that names the directory in use"
+
+"$mq" server-start no-such-file 2>err; check $? 1 "a file that is not there"
+"$mq" server-start server.properties --override no.such.key=1 2>err; check $? 1 "an unknown key"
+grep -q 'no.such.key' err; check $? 0 "the line that names the unknown key"
+"$mq" server-start server.properties --override nonsense 2>err; check $? 1 "an override without ="
+"$mq" server-start a b 2>err; check $? 2 "two files"
+"$mq" server-start --no-such-option 2>err; check $? 2 "an unknown option"
+
+"$mq" server-stop server.properties; check $? 0 "stopping"
+grep -q 'mq server-start: stopped' mq-server.log; check $? 0 "the line that says it has stopped"
+"$mq" server-stop --data-dir data 2>err; check $? 1 "stopping it again"
+
+# In the foreground, without a daemon in between.
+"$mq" server-start server.properties 2>log &
+pid=$!
+until grep -q 'ready on' log || ! kill -0 $pid 2>/dev/null; do :; done
+kill -TERM $pid
+wait $pid; check $? 0 "SIGTERM ends it cleanly"
+
+[ $status -eq 0 ] || { cat err mq-server.log; }
+cd / && rm -rf "$dir"
+exit $status
