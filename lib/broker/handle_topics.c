@@ -84,11 +84,12 @@ static mq_err resolve_counts(const struct mq_core *core, struct mq_call *call,
 		new->n_partitions = asked->n_assignments;
 		return check_assignments(core, call, asked, error);
 	}
-	/* KIP-464: from version 4 on -1 stands for the broker's default. */
+	/* KIP-464: -1 stands for the broker's default. Only clients look at the
+	 * version for it; kafkajs sends it in version 3. */
 	new->n_partitions = asked->num_partitions;
-	if (call->api_version >= 4 && asked->num_partitions == -1)
+	if (new->n_partitions == -1)
 		new->n_partitions = core->settings.partitions_default;
-	if (call->api_version >= 4 && factor == -1)
+	if (factor == -1)
 		factor = MQ_MIN(core->settings.replication_default, 1);
 	if (new->n_partitions < 1)
 		return mq_fail(error, MQ_E_INVALID_PARTITIONS,

@@ -241,6 +241,25 @@ START_TEST(odd_requests_for_topics_are_refused)
 }
 END_TEST
 
+START_TEST(minus_one_stands_for_the_brokers_numbers_in_every_version)
+{
+	struct fixture f;
+	char name[32];
+	int n;
+
+	fx_open_sim(&f, "num.partitions", "3", NULL);
+	for (int16_t v = 0; v <= 7; v++) {
+		struct new_topic new = {name, -1, -1, NULL, NULL, false};
+
+		snprintf(name, sizeof(name), "v%d", v);
+		ck_assert_int_eq(create_error(&f, v, &new), 0);
+		ck_assert_int_eq(metadata_error(&f, 12, name, false, &n), 0);
+		ck_assert_int_eq(n, 3);
+	}
+	fx_close(&f);
+}
+END_TEST
+
 START_TEST(names_that_differ_in_dots_and_underscores_collide)
 {
 	struct fixture f;
@@ -518,6 +537,7 @@ int main(void)
 	const TTest *const tests[] = {
 	    a_topic_is_created_once_and_is_there_after_a_restart,
 	    odd_requests_for_topics_are_refused,
+	    minus_one_stands_for_the_brokers_numbers_in_every_version,
 	    names_that_differ_in_dots_and_underscores_collide,
 	    validate_only_changes_nothing,
 	    metadata_creates_topics_only_where_that_is_allowed,

@@ -122,8 +122,8 @@ class Librdkafka(unittest.TestCase):
 class Restarts(unittest.TestCase):
     def test_everything_is_there_after_a_clean_restart(self):
         with Broker() as broker:
-            AdminClient({'bootstrap.servers': broker.address}).create_topics(
-                [NewTopic('kept', 3, 1, config={'retention.bytes': '-1'})])['kept'].result(60)
+            admin = AdminClient({'bootstrap.servers': broker.address})
+            admin.create_topics([NewTopic('kept', 3, 1, config={'retention.bytes': '-1'})])['kept'].result(60)
             producer = Producer({'bootstrap.servers': broker.address})
             for i in range(3000):
                 producer.produce('kept', b'%d' % i, partition=i % 3)
