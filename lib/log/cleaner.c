@@ -270,6 +270,25 @@ static mq_err keep(struct job *job, struct mq_clean **cleans, int *n, int64_t ba
 	return mq_clean_append(cleans[*n - 1], bytes.data, bytes.size, error);
 }
 
+/* What is put in the place of segments must come from all of their bytes; those
+ * below the start of the log are not read. */
+static mq_err check_whole(struct job *job, int first, int end, int64_t bytes, mq_error *error)
+{
+	const struct plan *plan = job->plan;
+	int64_t least = 0;
+	int i;
+
+	for (i = first; i < end; i++)
+		if (plan->segs[i].base_offset >= plan->marks.start_offset)
+			least += plan->segs[i].size;
+	job->bytes_before += bytes;
+	if (bytes < least)
+		return mq_fail(error, MQ_E_CORRUPT_MESSAGE,
+			       "%s cannot be read in full: %" PRId64 " of %" PRId64 " bytes",
+			       job->sl->name, bytes, least);
+	return MQ_OK;
+}
+
 /* Writes the segments [first, end) anew and puts the result in their place. */
 static mq_err clean_group(struct job *job, int first, int end, mq_error *error)
 {
@@ -277,6 +296,7 @@ static mq_err clean_group(struct job *job, int first, int end, mq_error *error)
 	int64_t from = segs[first].base_offset, to = segs[end - 1].end_offset;
 	struct mq_clean *cleans[CLEANS_MAX];
 	const struct mq_batch *batch;
+	int64_t bytes = 0;
 	int n = 0;
 	mq_err err;
 
@@ -293,10 +313,12 @@ static mq_err clean_group(struct job *job, int first, int end, mq_error *error)
 			err = keep(job, cleans, &n, from, batch, kept, error);
 		if (err)
 			break;
-		job->bytes_before += (int64_t)batch->size;
+		bytes += (int64_t)batch->size;
 		mq_clean_reader_advance(&job->reader);
 	}
-	if (err && err != MQ_E_END) {
+	if (err == MQ_OK || err == MQ_E_END)
+		err = check_whole(job, first, end, bytes, error);
+	if (err) {
 		while (n > 0)
 			mq_clean_abort(cleans[--n]);
 		return err;

@@ -263,6 +263,7 @@ static inline void owner_read(struct store_owner *o, struct mq_log *log,
 		struct mq_batch_iter it;
 		struct mq_batch batch;
 		int64_t before = at;
+		uint32_t size;
 		uint8_t *data;
 
 		ck_assert_int_eq(mq_log_read_begin(log, &read), MQ_OK);
@@ -270,8 +271,9 @@ static inline void owner_read(struct store_owner *o, struct mq_log *log,
 		data = malloc(read.size + 1);
 		ck_assert_int_eq(mq_env_pread(o->env, read.file, data, read.size, read.position),
 				 read.size);
+		size = read.size;
 		mq_log_read_end(&read);
-		mq_batch_iter_init(&it, data, read.size);
+		mq_batch_iter_init(&it, data, size);
 		while (mq_batch_iter_next(&it, &batch, NULL) == MQ_OK) {
 			struct mq_record_view record;
 			struct mq_record_iter records;
