@@ -371,6 +371,22 @@ static int by_first_offset(const void *a, const void *b)
 	return (x->first_offset > y->first_offset) - (x->first_offset < y->first_offset);
 }
 
+/* Whether any segment that may hold the marker of something at or behind from has
+ * markers of aborted transactions at all: mostly none, and every fetch asks. */
+static bool any_aborted(struct mq_log *log, int64_t from)
+{
+	bool any = false;
+
+	mq_log_lock(log);
+	for (int i = log->n_segments; i > 0 && !any; i--) {
+		any = log->segments[i - 1]->has_txn;
+		if (log->segments[i - 1]->base_offset <= from)
+			break;
+	}
+	mq_log_unlock(log);
+	return any;
+}
+
 mq_err mq_log_aborted_entries(struct mq_log *log, int64_t from, int64_t to, struct mq_buf *out)
 {
 	struct mq_segment *segment;
@@ -378,6 +394,8 @@ mq_err mq_log_aborted_entries(struct mq_log *log, int64_t from, int64_t to, stru
 	int64_t base, limit;
 	mq_err err = MQ_OK;
 
+	if (!any_aborted(log, from))
+		return MQ_OK;
 	segment = mq_log_segment_ref(log, from, true, &limit);
 	while (segment && err == MQ_OK) {
 		bool has_txn;
