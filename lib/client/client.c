@@ -1,7 +1,6 @@
 /* The client itself: its configuration, its beginning and its end. */
 #include "client/client.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,19 +44,6 @@ const struct mq_meta *mq_client_meta(const struct mq_client *client)
 void mq_client_stale(struct mq_client *client)
 {
 	client->stale = true;
-}
-
-bool mq_client_api_range(const struct mq_client *client, int32_t broker, int16_t api_key,
-			 int16_t *min, int16_t *max)
-{
-	const struct mq_node *node = mq_cluster_find(client, broker);
-
-	assert(api_key >= 0 && api_key < MQ_API_KEY_END);
-	if (!node || node->versions[api_key].max < 0)
-		return false;
-	*min = node->versions[api_key].min;
-	*max = node->versions[api_key].max;
-	return true;
 }
 
 /* splitmix64: spreads choices and back-offs; nothing secret hangs on it. */

@@ -152,8 +152,4 @@ mq_err mq_api_versions_prepare(struct mq_request *req, int16_t version);
 /* Marks metadata as stale: the next request that needs it refreshes it. */
 void mq_client_stale(struct mq_client *client);
 
-/* The range a broker has offered on the present connection; false if none. */
-bool mq_client_api_range(const struct mq_client *client, int32_t broker, int16_t api_key,
-			 int16_t *min, int16_t *max);
-
 #endif

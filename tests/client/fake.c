@@ -17,13 +17,18 @@ void *fake_response(struct mq_call *call)
 	return mq_struct_array(&call->arena, api->response->root, 1);
 }
 
-static void answer_api_versions(struct fake_broker *broker, struct mq_call *call)
+/* Answers are false when out of memory. */
+static bool answer_api_versions(struct fake_broker *broker, struct mq_call *call)
 {
 	struct mq_api_versions_response *r = fake_response(call);
 	int16_t max = broker->api_max[MQ_API_API_VERSIONS];
 
-	call->response = r;
+	if (!r)
+		return false;
 	r->api_keys = fake_array(call, mq_api_versions_response_api_key, MQ_API_KEY_END);
+	if (!r->api_keys)
+		return false;
+	call->response = r;
 	for (int16_t key = 0; key < MQ_API_KEY_END; key++) {
 		const struct mq_api *api = mq_api_find(key);
 
@@ -38,9 +43,10 @@ static void answer_api_versions(struct fake_broker *broker, struct mq_call *call
 		r->error_code = MQ_E_UNSUPPORTED_VERSION;
 		r->n_api_keys = 0;
 	}
+	return true;
 }
 
-static void fill_topic(struct mq_call *call, const struct fake_topic *from,
+static bool fill_topic(struct mq_call *call, const struct fake_topic *from,
 		       struct mq_metadata_response_topic *to)
 {
 	to->error_code = (int16_t)from->err;
@@ -48,14 +54,18 @@ static void fill_topic(struct mq_call *call, const struct fake_topic *from,
 	to->topic_id.b[0] = (uint8_t)from->name[0];
 	to->is_internal = from->name[0] == '_';
 	if (from->err != MQ_OK)
-		return;
+		return true;
 	to->partitions =
 	    fake_array(call, mq_metadata_response_partition, (size_t)from->n_partitions);
+	if (!to->partitions)
+		return false;
 	to->n_partitions = from->n_partitions;
 	for (int32_t i = 0; i < from->n_partitions; i++) {
 		struct mq_metadata_response_partition *p = &to->partitions[i];
 		int32_t *nodes = mq_arena_array(&call->arena, 1, sizeof(*nodes));
 
+		if (!nodes)
+			return false;
 		nodes[0] = from->leader[i];
 		p->partition_index = i;
 		p->leader_id = from->leader[i];
@@ -64,6 +74,7 @@ static void fill_topic(struct mq_call *call, const struct fake_topic *from,
 		p->replica_nodes = p->isr_nodes = nodes;
 		p->n_replica_nodes = p->n_isr_nodes = 1;
 	}
+	return true;
 }
 
 static const struct fake_topic *find_topic(const struct fake *fake, mq_bytes name)
@@ -74,17 +85,21 @@ static const struct fake_topic *find_topic(const struct fake *fake, mq_bytes nam
 	return NULL;
 }
 
-static void answer_metadata(struct fake_broker *broker, struct mq_call *call)
+static bool answer_metadata(struct fake_broker *broker, struct mq_call *call)
 {
 	const struct mq_metadata_request *request = call->request;
 	struct mq_metadata_response *r = fake_response(call);
 	const struct fake *fake = broker->fake;
 	int32_t n = request->n_topics < 0 ? fake->n_topics : request->n_topics;
 
-	call->response = r;
+	if (!r)
+		return false;
+	r->brokers = fake_array(call, mq_metadata_response_broker, (size_t)fake->n_brokers);
+	r->topics = fake_array(call, mq_metadata_response_topic, (size_t)n);
+	if (!r->brokers || !r->topics)
+		return false;
 	r->cluster_id = mq_str("fake-cluster");
 	r->controller_id = fake->controller;
-	r->brokers = fake_array(call, mq_metadata_response_broker, (size_t)fake->n_brokers);
 	r->n_brokers = fake->n_brokers;
 	for (int i = 0; i < fake->n_brokers; i++) {
 		char host[32];
@@ -93,8 +108,9 @@ static void answer_metadata(struct fake_broker *broker, struct mq_call *call)
 		r->brokers[i].node_id = i;
 		r->brokers[i].host = mq_arena_dup(&call->arena, mq_str(host));
 		r->brokers[i].port = FAKE_PORT + i;
+		if (!r->brokers[i].host.data)
+			return false;
 	}
-	r->topics = fake_array(call, mq_metadata_response_topic, (size_t)n);
 	r->n_topics = n;
 	for (int32_t i = 0; i < n; i++) {
 		const struct fake_topic *topic = request->n_topics < 0
@@ -102,12 +118,15 @@ static void answer_metadata(struct fake_broker *broker, struct mq_call *call)
 						     : find_topic(fake, request->topics[i].name);
 
 		if (topic) {
-			fill_topic(call, topic, &r->topics[i]);
+			if (!fill_topic(call, topic, &r->topics[i]))
+				return false;
 		} else {
 			r->topics[i].error_code = MQ_E_UNKNOWN_TOPIC_OR_PARTITION;
 			r->topics[i].name = request->topics[i].name;
 		}
 	}
+	call->response = r;
+	return true;
 }
 
 static void handle(struct mq_service *service, struct mq_call *call)
@@ -122,18 +141,15 @@ static void handle(struct mq_service *service, struct mq_call *call)
 		return;
 	}
 	if (fake->on_call && fake->on_call(broker, call)) {
-		call->done(call, MQ_OK);
+		call->done(call, call->response ? MQ_OK : MQ_E_NOMEM);
 		return;
 	}
-	if (call->api_key == MQ_API_API_VERSIONS) {
-		answer_api_versions(broker, call);
-		call->done(call, MQ_OK);
-	} else if (call->api_key == MQ_API_METADATA) {
-		answer_metadata(broker, call);
-		call->done(call, MQ_OK);
-	} else {
+	if (call->api_key == MQ_API_API_VERSIONS)
+		call->done(call, answer_api_versions(broker, call) ? MQ_OK : MQ_E_NOMEM);
+	else if (call->api_key == MQ_API_METADATA)
+		call->done(call, answer_metadata(broker, call) ? MQ_OK : MQ_E_NOMEM);
+	else
 		call->done(call, MQ_E_PROTOCOL);
-	}
 }
 
 static bool cancel(struct mq_service *service, struct mq_call *call)

@@ -247,6 +247,26 @@ START_TEST(leader_request_follows_the_leader)
 }
 END_TEST
 
+START_TEST(stale_metadata_is_refreshed_before_it_is_used)
+{
+	struct mq_route leader = {MQ_TO_LEADER, 0, mq_str("t")};
+	struct mq_request req;
+
+	fake_add_topic(&fake, "t", 1);
+	for (int i = 0; i < 2; i++) {
+		offsets_init(&req);
+		ck_assert_int_eq(ask(&req, leader, 2000, check_offsets), MQ_OK);
+		ck_assert_int_eq(req.broker, i);
+		mq_request_release(&req);
+		fake.topics[0].leader[0] = 1;
+		mq_client_stale(client);
+	}
+	ck_assert_str_eq(mq_client_meta(client)->cluster_id, "fake-cluster");
+	ck_assert_int_eq(mq_meta_find(mq_client_meta(client), mq_str("t"))->partitions[0].leader,
+			 1);
+}
+END_TEST
+
 START_TEST(leaderless_partition_is_told_at_the_deadline)
 {
 	struct mq_route leader = {MQ_TO_LEADER, 0, mq_str("t")};
@@ -571,6 +591,7 @@ int main(void)
 	tcase_add_test(tc, endless_not_controller_ends_at_the_deadline);
 	tcase_add_test(tc, final_error_is_not_retried);
 	tcase_add_test(tc, leader_request_follows_the_leader);
+	tcase_add_test(tc, stale_metadata_is_refreshed_before_it_is_used);
 	tcase_add_test(tc, leaderless_partition_is_told_at_the_deadline);
 	tcase_add_test(tc, unknown_broker_is_an_error_at_once);
 	tcase_add_loop_test(tc, coordinator_is_remembered_and_found_again, 0, 2);
