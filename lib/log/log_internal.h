@@ -54,7 +54,6 @@ struct mq_log {
 	bool failed, full;
 	bool writing, busy, flushing;
 	bool dir_dirty; /* entries of the directory may not be durable */
-	bool damaged;   /* recovery found damage that it kept */
 	bool changed;   /* since a clean open: closing has something to write */
 	struct mq_list queue;
 	struct mq_write write;

@@ -171,7 +171,7 @@ static mq_err keep_damage(struct rescan *r, int64_t from, int64_t to, int64_t ne
 	       ", offsets %" PRId64 " to %" PRId64 " cannot be read",
 	       r->log->path, r->segment->base_offset, from, to, damage.first_offset,
 	       next_offset - 1);
-	r->log->damaged = r->found = true;
+	r->found = true;
 	r->segment->bytes_since_entry = INT32_MAX;
 	return mq_segment_add_damage(r->segment, &damage) ? MQ_OK : MQ_E_NOMEM;
 }
