@@ -110,6 +110,23 @@ void mq_node_connect(struct mq_node *node, int64_t now_us)
 	}
 }
 
+/* Keeps why without the address it may begin with, which the node's own name
+ * says already. */
+static void keep_why(struct mq_node *node, const mq_error *why)
+{
+	char address[MQ_ADDRESS_TEXT_MAX];
+	const char *text = why->text;
+	size_t size;
+
+	mq_address_print(&node->address, address);
+	size = strlen(address);
+	if (strncmp(text, address, size) == 0 && strncmp(text + size, ": ", 2) == 0)
+		text += size + 2;
+	node->why.code = why->code;
+	snprintf(node->why.text, sizeof(node->why.text), "%s",
+		 *text ? text : mq_err_text(why->code));
+}
+
 void mq_node_fail(struct mq_node *node, const mq_error *why)
 {
 	struct mq_client *client = node->client;
@@ -132,13 +149,12 @@ void mq_node_fail(struct mq_node *node, const mq_error *why)
 	node->dead = node->link;
 	node->link = NULL;
 	node->state = MQ_NODE_DOWN;
-	node->why = *why;
+	keep_why(node, why);
 	node->retry_us =
 	    now_us + mq_client_backoff_us(client, client->timeouts.reconnect_ms,
 					  client->timeouts.reconnect_max_ms, node->failures++);
 	mq_node_print(node, text);
-	mq_say(client->logger, MQ_LEVEL_INFO, "%s: %s", text,
-	       why->text[0] ? why->text : mq_err_text(why->code));
+	mq_say(client->logger, MQ_LEVEL_INFO, "%s: %s", text, node->why.text);
 	client->stale = true;
 	mq_client_wake(client);
 }

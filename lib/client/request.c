@@ -131,8 +131,7 @@ static void explain_node(const struct mq_node *node, int64_t now_us, mq_error *e
 	if (node->state == MQ_NODE_UP)
 		mq_fail(error, error->code, "%s answers nothing", who);
 	else if (node->why.code != MQ_OK)
-		mq_fail(error, error->code, "%s: %.320s, for %.1f s", who,
-			node->why.text[0] ? node->why.text : mq_err_text(node->why.code), seconds);
+		mq_fail(error, error->code, "%s: %.320s, for %.1f s", who, node->why.text, seconds);
 	else if (node->state == MQ_NODE_NEGOTIATING)
 		mq_fail(error, error->code,
 			"%s accepts the connection but does not answer, for %.1f s", who, seconds);
