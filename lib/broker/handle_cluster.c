@@ -287,8 +287,9 @@ static bool put_partition(struct mq_call *call, const struct mq_partition *parti
 	out->n_isr_nodes = lost ? 0 : partition->n_replicas;
 	out->offline_replicas = ids;
 	out->n_offline_replicas = lost ? partition->n_replicas : 0;
-	out->n_eligible_leader_replicas = -1;
-	out->n_last_known_elr = -1;
+	/* None, not null: Java's admin client does not expect null (KIP-966). */
+	out->n_eligible_leader_replicas = 0;
+	out->n_last_known_elr = 0;
 	return true;
 }
 

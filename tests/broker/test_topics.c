@@ -387,6 +387,40 @@ START_TEST(directories_without_a_topic_are_taken_in)
 }
 END_TEST
 
+START_TEST(partitions_are_described_in_pages)
+{
+	struct mq_describe_topic_partitions_request *request;
+	struct mq_describe_topic_partitions_response *response;
+	struct fixture f;
+	struct fx_call call;
+
+	fx_open_sim(&f, NULL);
+	ck_assert_int_eq(create(&f, "b", 3, 1), 0);
+	ck_assert_int_eq(create(&f, "a", 2, 1), 0);
+	request = fx_request(&f, mq_describe_topic_partitions_request);
+	request->response_partition_limit = 4;
+	response = fx_call(&f, &call, 75, 0, request);
+	ck_assert_int_eq(response->n_topics, 2);
+	ck_assert(mq_bytes_eq(response->topics[0].name, mq_str("a")));
+	ck_assert_int_eq(response->topics[1].n_partitions, 2);
+	/* Java's admin client cannot read null here. */
+	ck_assert_int_eq(response->topics[0].partitions[0].n_eligible_leader_replicas, 0);
+	ck_assert_ptr_nonnull(response->next_cursor);
+	ck_assert_int_eq(response->next_cursor->partition_index, 2);
+	fx_release(&call);
+	request->cursor = fx_request(&f, mq_describe_topic_partitions_request_cursor);
+	request->cursor->topic_name = mq_str("b");
+	request->cursor->partition_index = 2;
+	response = fx_call(&f, &call, 75, 0, request);
+	ck_assert_int_eq(response->n_topics, 1);
+	ck_assert_int_eq(response->topics[0].n_partitions, 1);
+	ck_assert_int_eq(response->topics[0].partitions[0].partition_index, 2);
+	ck_assert_ptr_null(response->next_cursor);
+	fx_release(&call);
+	fx_close(&f);
+}
+END_TEST
+
 /* --- configuration ------------------------------------------------------------------------ */
 
 START_TEST(a_topics_keys_are_altered_and_say_where_they_come_from)
@@ -544,6 +578,7 @@ int main(void)
 	    partitions_are_only_added,
 	    a_deleted_topic_is_gone_and_its_name_is_free,
 	    deletion_can_be_disabled,
+	    partitions_are_described_in_pages,
 	    directories_without_a_topic_are_taken_in,
 	    a_topics_keys_are_altered_and_say_where_they_come_from,
 	    an_altered_key_takes_effect_at_once,

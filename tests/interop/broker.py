@@ -90,6 +90,7 @@ class Broker:
         self.process.send_signal(signal.SIGTERM)
         status = self.process.wait(DEADLINE)
         self.reader.join(DEADLINE)
+        self.process.stderr.close()
         if status != 0:
             raise AssertionError('the broker ended with %d:\n%s' % (status, ''.join(self.log)))
 
@@ -97,6 +98,7 @@ class Broker:
         self.process.kill()
         self.process.wait(DEADLINE)
         self.reader.join(DEADLINE)
+        self.process.stderr.close()
 
     def close(self):
         if self.process and self.process.poll() is None:

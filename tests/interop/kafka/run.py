@@ -149,7 +149,8 @@ offsets.topic.replication.factor=1
         self.addCleanup(broker.close)
         kafka, address = self.start_kafka(broker.dir)
         for codec in CODECS:
-            kcat('-b', address, '-P', '-t', 'kafka-' + codec, '-z', codec, stdin=b'\n'.join(LINES) + b'\n')
+            kcat('-b', address, '-P', '-t', 'kafka-' + codec, '-z', codec, '-X', 'batch.size=50000',
+                 stdin=b'\n'.join(LINES) + b'\n')
         kafka.terminate()
         kafka.wait(60)
         broker.conf['broker.id'] = '1'
