@@ -6,7 +6,7 @@
 
 #include "net/link.h"
 
-/* For mq_inproc_link_to(); NULL once the broker has been stopped. */
+/* For mq_inproc_link_to(); links to a broker that has been stopped fail. */
 struct mq_inproc *mq_broker_inproc(mq_broker *broker);
 
 #endif

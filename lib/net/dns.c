@@ -17,11 +17,14 @@
 #include "net/loop_base.h"
 
 struct mq_dns {
-	struct event_base *base;
+	struct mq_loop *loop;
 	struct evdns_base *evdns;
+	unsigned n_lookups;
+	struct mq_post idle;
 };
 
 struct mq_lookup {
+	struct mq_dns *dns;
 	struct evdns_getaddrinfo_request *request;
 	void (*done)(void *arg, const struct mq_addrs *addrs, const char *why);
 	void *arg;
@@ -71,6 +74,18 @@ bool mq_addrs_numeric(const char *host, uint16_t port, struct mq_addrs *addrs)
 	return addrs->n > 0;
 }
 
+/* A resolver that nobody needs would go on probing name servers that are down. */
+static void on_idle(struct mq_post *post)
+{
+	struct mq_dns *dns = mq_container_of(post, struct mq_dns, idle);
+
+	if (dns->n_lookups > 0)
+		return;
+	*mq_loop_dns(dns->loop) = NULL;
+	evdns_base_free(dns->evdns, 0);
+	free(dns);
+}
+
 static struct mq_dns *dns_get(struct mq_loop *loop)
 {
 	struct mq_dns **slot = mq_loop_dns(loop);
@@ -81,11 +96,12 @@ static struct mq_dns *dns_get(struct mq_loop *loop)
 	dns = calloc(1, sizeof(*dns));
 	if (!dns)
 		return NULL;
-	dns->base = mq_loop_base(loop);
-	dns->evdns = evdns_base_new(dns->base, EVDNS_BASE_INITIALIZE_NAMESERVERS);
+	dns->loop = loop;
+	mq_post_init(&dns->idle, on_idle);
+	dns->evdns = evdns_base_new(mq_loop_base(loop), EVDNS_BASE_INITIALIZE_NAMESERVERS);
 	/* Without a readable resolv.conf: ask the machine itself, know /etc/hosts. */
 	if (!dns->evdns) {
-		dns->evdns = evdns_base_new(dns->base, 0);
+		dns->evdns = evdns_base_new(mq_loop_base(loop), 0);
 		if (!dns->evdns) {
 			free(dns);
 			return NULL;
@@ -103,7 +119,8 @@ void mq_dns_free(struct mq_dns *dns)
 		return;
 	evdns_base_free(dns->evdns, 1);
 	/* Cancelled look-ups get their last call from the loop. */
-	event_base_loop(dns->base, EVLOOP_NONBLOCK);
+	event_base_loop(mq_loop_base(dns->loop), EVLOOP_NONBLOCK);
+	mq_loop_unpost(dns->loop, &dns->idle);
 	free(dns);
 }
 
@@ -111,6 +128,8 @@ static void tell(struct mq_post *post)
 {
 	struct mq_lookup *lookup = mq_container_of(post, struct mq_lookup, post);
 
+	if (--lookup->dns->n_lookups == 0)
+		mq_loop_post(lookup->dns->loop, &lookup->dns->idle);
 	if (!lookup->cancelled)
 		lookup->done(lookup->arg, &lookup->addrs, lookup->why);
 	free(lookup);
@@ -154,6 +173,8 @@ mq_lookup_start(struct mq_loop *loop, const char *host, uint16_t port,
 		free(lookup);
 		return NULL;
 	}
+	lookup->dns = dns;
+	dns->n_lookups++;
 	lookup->done = done;
 	lookup->arg = arg;
 	mq_post_init(&lookup->post, tell);

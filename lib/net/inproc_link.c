@@ -97,17 +97,26 @@ mq_err mq_inproc_register(const char *name, struct mq_service *service, struct m
 	return MQ_OK;
 }
 
-void mq_inproc_unregister(struct mq_inproc *inproc)
+bool mq_inproc_close(struct mq_inproc *inproc, int64_t deadline_us)
 {
+	bool empty, in_time = true;
+
 	mq_mutex_lock(&registry_lock);
 	mq_list_remove(&inproc->node);
 	mq_mutex_unlock(&registry_lock);
 	mq_mutex_lock(&inproc->lock);
 	inproc->closed = true;
 	/* They are inside for the time of one request, not of one wait. */
-	while (inproc->inside > 0)
-		mq_cond_wait(&inproc->empty, &inproc->lock, MQ_NEVER_US);
+	while (inproc->inside > 0 && in_time)
+		in_time = mq_cond_wait(&inproc->empty, &inproc->lock, deadline_us);
+	empty = inproc->inside == 0;
 	mq_mutex_unlock(&inproc->lock);
+	return empty;
+}
+
+void mq_inproc_unregister(struct mq_inproc *inproc)
+{
+	(void)mq_inproc_close(inproc, MQ_NEVER_US);
 	unref(inproc);
 }
 

@@ -99,8 +99,12 @@ struct mq_inproc;
 mq_err mq_inproc_register(const char *name, struct mq_service *service, struct mq_inproc **out,
 			  mq_error *error);
 
-/* Takes the name out and lets no further call in; returns when no thread is
- * inside the service through a link. Links that are left fail with MQ_E_CLOSED. */
+/* Takes the name out and lets no further call in; links that are left fail with
+ * MQ_E_CLOSED. True when no thread is inside the service through a link any
+ * more; false when the deadline came first. */
+bool mq_inproc_close(struct mq_inproc *inproc, int64_t deadline_us);
+
+/* Closes, however long that takes, and forgets the registration. */
 void mq_inproc_unregister(struct mq_inproc *inproc);
 
 /* A link to the service of that name: MQ_E_NOT_FOUND. Any thread. */

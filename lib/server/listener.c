@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -120,11 +121,9 @@ static enum mq_tls_client_auth client_auth(const char *value)
 	return MQ_TLS_CLIENT_NONE;
 }
 
-mq_err mq_listener_load_tls(struct mq_listener *listener, mq_error *error)
+static void read_tls_conf(const struct mq_conf *conf, const char *name, struct mq_tls_conf *tls)
 {
-	const struct mq_conf *conf = listener->server->args.conf;
-	const char *name = listener->addr->name;
-	struct mq_tls_conf tls = {
+	*tls = (struct mq_tls_conf){
 	    .server = true,
 	    .keystore_certificate_chain =
 		mq_conf_listener_str(conf, name, "ssl.keystore.certificate.chain"),
@@ -138,17 +137,28 @@ mq_err mq_listener_load_tls(struct mq_listener *listener, mq_error *error)
 	    .enabled_protocols = mq_conf_listener_str(conf, name, "ssl.enabled.protocols"),
 	    .cipher_suites = mq_conf_listener_str(conf, name, "ssl.cipher.suites"),
 	};
+}
+
+mq_err mq_listener_load_tls(struct mq_listener *listener, mq_error *error)
+{
+	const struct mq_conf *conf = listener->server->args.conf;
+	char name[MQ_LISTENER_NAME_MAX];
+	struct mq_tls_conf tls;
 	mq_error why;
 	mq_err err;
 
 	if (!listener->addr->tls)
 		return MQ_OK;
+	/* listener.name.<name in lower case>.<key>, as in Kafka */
+	for (size_t i = 0; i < sizeof(name); i++)
+		name[i] = (char)tolower((unsigned char)listener->addr->name[i]);
 	err = check_type(conf, name, "ssl.keystore.location", "ssl.keystore.type", error);
 	if (!err)
 		err =
 		    check_type(conf, name, "ssl.truststore.location", "ssl.truststore.type", error);
 	if (err)
 		return err;
+	read_tls_conf(conf, name, &tls);
 	err = mq_tls_ctx_new(&tls, &listener->tls, &why);
 	return err ? mq_fail(error, err, "listener %s: %.400s", name, why.text) : MQ_OK;
 }

@@ -232,10 +232,9 @@ mq_err mq_shell_stop(struct mq_shell *shell, int64_t deadline_us, mq_error *erro
 {
 	int64_t cut_off = deadline_us == INT64_MAX ? INT64_MAX : deadline_us - CUT_OFF_US;
 
-	if (shell->inproc) {
-		mq_inproc_unregister(shell->inproc);
-		shell->inproc = NULL;
-	}
+	if (shell->inproc && !mq_inproc_close(shell->inproc, deadline_us))
+		return mq_fail(error, MQ_E_TIMED_OUT,
+			       "calls of this process have not returned from the broker");
 	if (!shell->started)
 		return MQ_OK;
 	mq_server_drain(shell->server);
@@ -257,6 +256,8 @@ void mq_shell_free(struct mq_shell *shell)
 	/* The loops end first, for the core's clock runs on one of them. */
 	if (shell->server)
 		mq_server_halt(shell->server);
+	if (shell->inproc)
+		mq_inproc_unregister(shell->inproc);
 	mq_core_close(shell->core);
 	mq_timer_deinit(&shell->timer);
 	mq_server_close(shell->server);

@@ -539,7 +539,7 @@ static inline void client_open(struct client *c, const char *host, uint16_t port
 	struct mq_tcp_link_args args = {.host = host,
 					.port = port,
 					.tls = tls,
-					.connect_deadline_us = mq_env_now_us(env) + 10 * SECOND_US,
+					.connect_deadline_us = mq_env_now_us(env) + 5 * SECOND_US,
 					.frame_max = 64 * 1024 * 1024,
 					.on_up = client_up,
 					.on_down = client_down,
