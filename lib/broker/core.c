@@ -283,6 +283,33 @@ static void all_moved(struct mq_core *core)
 	mq_core_leave(core, &tasks);
 }
 
+/* What was recovered is not known to be on stable storage. Where only that may be
+ * read it is brought there before anybody asks. */
+static void flush_recovered(struct mq_core *core)
+{
+	struct mq_topic *topic;
+	size_t at = 0;
+
+	while ((topic = mq_map_next(&core->topics, &at)))
+		for (int32_t i = 0; i < topic->n_partitions; i++) {
+			struct mq_log *log = topic->partitions[i]->log;
+			struct mq_log_flush flush;
+			struct mq_list tasks;
+			bool begun;
+
+			mq_core_enter(core, &tasks);
+			begun = log && topic->conf.log.flush_before_ack &&
+				mq_log_flush_begin(log, &flush);
+			mq_core_leave(core, &tasks);
+			if (!begun)
+				continue;
+			mq_log_flush_run(&flush);
+			mq_core_enter(core, &tasks);
+			mq_log_flush_end(&flush);
+			mq_core_leave(core, &tasks);
+		}
+}
+
 static void store_dir_failed(void *arg, const char *dir)
 {
 	struct mq_core *core = arg;
@@ -429,8 +456,10 @@ mq_err mq_core_open(struct mq_core **out, const struct mq_core_args *args, mq_er
 		err = open_store(core, error);
 	if (!err)
 		err = mq_topics_open(core, error);
-	if (!err)
+	if (!err) {
+		flush_recovered(core);
 		all_moved(core); /* the watermarks follow what was recovered */
+	}
 	if (err) {
 		mq_core_close(core);
 		return err;

@@ -190,6 +190,7 @@ static void fire_all(struct mq_partition *partition, mq_err err, struct mq_list 
 void mq_partition_lose(struct mq_partition *partition, mq_err err, struct mq_list *tasks)
 {
 	partition->lost = err;
+	mq_list_remove(&partition->flush_blocked);
 	fire_all(partition, err, tasks);
 }
 
@@ -198,7 +199,8 @@ void mq_partition_lose(struct mq_partition *partition, mq_err err, struct mq_lis
 static void begin_flush(struct mq_partition *partition, const struct mq_log_marks *marks,
 			struct mq_list *tasks)
 {
-	if (partition->flushing || marks->end_offset <= marks->flushed_offset ||
+	/* Nobody may hold a lost partition anew: its last user may be leaving. */
+	if (partition->lost || partition->flushing || marks->end_offset <= marks->flushed_offset ||
 	    !mq_log_conf(partition->log)->flush_before_ack)
 		return;
 	if (!mq_log_flush_begin(partition->log, &partition->flush)) {

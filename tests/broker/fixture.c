@@ -108,6 +108,19 @@ void fx_reopen(struct fixture *f)
 	open_core(f);
 }
 
+void fx_open_again(struct fixture *copy)
+{
+	mq_arena_init(&copy->arena, 0);
+	open_core(copy);
+}
+
+void fx_close_again(struct fixture *copy)
+{
+	close_core(copy);
+	mq_arena_reset(&copy->arena);
+	sim_env_free(copy->sim);
+}
+
 void fx_advance(struct fixture *f, int64_t ms)
 {
 	sim_env_advance(f->sim, ms * 1000);

@@ -35,6 +35,10 @@ void fx_open_real(struct fixture *f, ...);
 void fx_close(struct fixture *f);
 /* Closes the core and opens it again on the same disk. */
 void fx_reopen(struct fixture *f);
+/* A copy of a fixture whose sim and env were replaced: opens a core there; and closes
+ * it with the environment. */
+void fx_open_again(struct fixture *copy);
+void fx_close_again(struct fixture *copy);
 
 /* --- calls ------------------------------------------------------------------- */
 

@@ -506,6 +506,33 @@ static int error_after_looking(void)
 	return fx_produce_error(&f, "t", good());
 }
 
+START_TEST(what_was_promised_survives_a_power_cut)
+{
+	struct fx_call pending;
+
+	fx_topic(&f, "safe", 1, "mq.flush.before.ack", "true", NULL);
+	ck_assert_int_eq(fx_produce_error(&f, "safe", fx_batch_of(&f, 3, 9, 0, 0)), 0);
+	fx_start(&f, &pending, MQ_API_PRODUCE, 9, fx_produce_request(&f, -1, "safe", 0, good()));
+	for (uint64_t seed = 1; seed <= 20; seed++) {
+		struct fixture after = f;
+		int n;
+
+		after.sim = sim_env_crash_image(f.sim, seed);
+		after.env = sim_env_get(after.sim);
+		fx_open_again(&after);
+		n = fx_count(&after, "safe", 0);
+		ck_assert_msg(n == 3 || n == 6, "seed %d: %d records", (int)seed, n);
+		ck_assert_int_eq(
+		    fx_produce(&after, "safe", 0, fx_batch_of(&after, 3, 9, 0, 0)).base_offset, 0);
+		ck_assert_int_eq(
+		    fx_produce(&after, "safe", 0, fx_batch_of(&after, 2, 9, 0, 3)).base_offset, n);
+		fx_close_again(&after);
+	}
+	fx_wait(&f, &pending);
+	fx_release(&pending);
+}
+END_TEST
+
 START_TEST(a_full_disk_refuses_before_it_is_full)
 {
 	fx_put(&f, "t", 3);
@@ -573,6 +600,7 @@ int main(void)
 	    waiting_for_the_disk_ends_with_the_timeout,
 	    a_waiting_produce_is_forgotten_with_its_peer,
 	    a_failed_write_is_a_storage_error,
+	    what_was_promised_survives_a_power_cut,
 	    a_full_disk_refuses_before_it_is_full,
 	    a_stopped_core_answers_nothing,
 	    versions_out_of_range_close_the_connection,
