@@ -267,6 +267,19 @@ static void start_over(struct mq_segment *segment)
 	segment->counted = segment->times_known = segment->first_known = true;
 }
 
+static int write_indexes(struct mq_log *log, struct mq_segment *segment)
+{
+	int rc = mq_log_spill(log, segment, true);
+
+	if (rc == 0)
+		rc = fit_index(log, segment, MQ_SEGMENT_INDEX, &segment->index);
+	if (rc == 0)
+		rc = fit_index(log, segment, MQ_SEGMENT_TIME, &segment->time);
+	if (rc == 0 && segment->has_txn)
+		rc = fit_index(log, segment, MQ_SEGMENT_TXN, &segment->txn);
+	return rc;
+}
+
 /* Cuts the file and writes the indexes. */
 static int finish(struct rescan *r, int64_t at)
 {
@@ -290,14 +303,9 @@ static int finish(struct rescan *r, int64_t at)
 	if (!mq_index_reserve(&segment->time, 1))
 		return -ENOMEM;
 	mq_segment_close_times(segment);
-	rc = mq_log_spill(log, segment, true);
-	if (rc == 0)
-		rc = fit_index(log, segment, MQ_SEGMENT_INDEX, &segment->index);
-	if (rc == 0)
-		rc = fit_index(log, segment, MQ_SEGMENT_TIME, &segment->time);
-	if (rc == 0 && segment->has_txn)
-		rc = fit_index(log, segment, MQ_SEGMENT_TXN, &segment->txn);
-	return rc;
+	rc = write_indexes(log, segment);
+	/* On a full disk a log can still be read: they stay in memory. */
+	return rc == -ENOSPC || rc == -EDQUOT ? 0 : rc;
 }
 
 static mq_err rescan_error(const struct rescan *r, mq_err err, int rc, mq_error *error)

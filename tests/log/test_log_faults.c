@@ -88,7 +88,8 @@ static int f_pwritev(struct mq_env *env, struct mq_file *file, const struct iove
 
 static int f_truncate(struct mq_env *env, struct mq_file *file, int64_t size)
 {
-	int rc = faulty.dead ? -faulty.errnum : 0;
+	/* Cutting needs no room. */
+	int rc = faulty.dead && faulty.errnum != ENOSPC ? -faulty.errnum : 0;
 
 	return rc < 0 ? rc : mq_env_truncate(real_env(env), file, size);
 }
@@ -269,6 +270,39 @@ START_TEST(a_roll_without_room_is_tried_again)
 }
 END_TEST
 
+START_TEST(a_log_opens_and_is_read_on_a_full_disk)
+{
+	struct kit_batch b = kit_batch(1, KIT_NOW, 1000);
+	struct mq_log_find find = {.timestamp = KIT_NOW + 33};
+	struct mq_append append;
+	int64_t first;
+
+	kit.conf.segment_bytes = 20000;
+	mq_log_set_conf(kit.log, &kit.conf);
+	for (int i = 0; i < 50; i++)
+		kit_append(1, KIT_NOW + i, 1000);
+	kit_close(false);
+	mq_env_unlink(faulty.real, kit_path(18, MQ_SEGMENT_INDEX));
+	fail_next(ENOSPC);
+	faulty.for_good = true;
+	kit_open(false);
+	ck_assert_int_eq(kit_count_from(0, &first), 50);
+	ck_assert_int_eq(kit_count_from(31, &first), 19);
+	ck_assert_int_eq(mq_log_find_begin(kit.log, &find), MQ_OK);
+	ck_assert_int_eq(mq_log_find_run(kit.log, &find), MQ_OK);
+	ck_assert_int_eq(find.offset, 33);
+	faulty.dead = true;
+	faulty.errnum = ENOSPC;
+	ck_assert_int_eq(kit_append_as(&b, MQ_APPEND_CLIENT, 0, &append), MQ_E_KAFKA_STORAGE_ERROR);
+	ck_assert(!mq_log_failed(kit.log));
+	faulty.dead = false;
+	faulty.countdown = -1;
+	ck_assert_int_eq(kit_append(1, KIT_NOW + 50, 1000), 50);
+	kit_crash();
+	ck_assert_int_eq(kit_count_from(0, &first), 51);
+}
+END_TEST
+
 START_TEST(a_failed_flush_is_final)
 {
 	struct mq_log_flush flush;
@@ -385,6 +419,7 @@ static TCase *cases(void)
 	tcase_add_test(tc, a_full_disk_may_get_room_again);
 	tcase_add_test(tc, all_that_is_queued_fails_with_the_write);
 	tcase_add_test(tc, a_roll_without_room_is_tried_again);
+	tcase_add_test(tc, a_log_opens_and_is_read_on_a_full_disk);
 	tcase_add_test(tc, a_failed_flush_is_final);
 	tcase_add_test(tc, a_log_that_is_full_refuses_before_the_disk_does);
 	tcase_add_test(tc, a_stop_at_any_change_loses_nothing);
