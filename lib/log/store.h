@@ -32,7 +32,8 @@ struct mq_store_args {
 	/* The shard's lock, taken around the [L] parts of background work. */
 	void (*lock)(void *arg);
 	void (*unlock)(void *arg);
-	/* The high watermark to checkpoint; called with the lock held. */
+	/* The high watermark to checkpoint; called with the lock held, until
+	 * mq_store_close() returns. It must not call the store. */
 	int64_t (*high_watermark)(void *arg, struct mq_log *log);
 	/* A log directory has failed: its logs are fenced. Called without lock. */
 	void (*dir_failed)(void *arg, const char *dir);
@@ -56,14 +57,16 @@ struct mq_store_args {
 mq_err mq_store_open(struct mq_store **out, const struct mq_store_args *args, mq_error *error);
 
 /* Closes all logs: with clean, flushes, writes snapshots and checkpoints and
- * leaves the clean-shutdown mark. Frees everything. */
+ * leaves the clean-shutdown mark. Frees everything. Waits for background jobs
+ * under way; in a simulated environment they have to be run before. */
 void mq_store_close(struct mq_store *store, bool clean);
 
 const char *mq_store_cluster_id(const struct mq_store *store);
 int32_t mq_store_broker_id(const struct mq_store *store);
 bool mq_store_was_clean(const struct mq_store *store); /* last stop was clean in every dir */
 
-/* Calls cb for each log. [L] once serving; without a lock before. */
+/* Calls cb for each log. [L] once serving; without a lock before. cb must not
+ * call the store. */
 void mq_store_each(struct mq_store *store, void (*cb)(void *arg, struct mq_log *log), void *arg);
 
 /* The topic id in the log's partition.metadata; all zero when there is none. */
