@@ -318,6 +318,13 @@ static mq_err clean_group(struct job *job, int first, int end, mq_error *error)
 	}
 	if (err == MQ_OK || err == MQ_E_END)
 		err = check_whole(job, first, end, bytes, error);
+	/* The first segment stays, if need be empty: without it the log would start
+	 * later after the next opening, and a consumer that stopped before that offset
+	 * would be out of range. */
+	if (!err && n == 0 && first == 0) {
+		err = mq_clean_open(&cleans[0], job->sl->log, from, error);
+		n = !err;
+	}
 	if (err) {
 		while (n > 0)
 			mq_clean_abort(cleans[--n]);
@@ -378,6 +385,33 @@ out:
 	return err;
 }
 
+/* A record of the dirty part makes older ones superfluous, which may be on
+ * stable storage already: they may go only when it is there too. */
+static mq_err flush_dirty(struct mq_store_log *sl, int64_t upto, mq_error *error)
+{
+	struct mq_store *store = sl->dir->store;
+	struct mq_log_marks marks;
+	struct mq_log_flush flush;
+	mq_err err = MQ_OK;
+	bool begun;
+
+	mq_store_lock(store);
+	begun = mq_log_flush_begin(sl->log, &flush);
+	mq_store_unlock(store);
+	if (begun)
+		mq_log_flush_run(&flush);
+	mq_store_lock(store);
+	if (begun)
+		err = mq_log_flush_end(&flush);
+	mq_log_marks(sl->log, &marks);
+	mq_store_unlock(store);
+	if (err)
+		return mq_fail(error, err, "cannot flush %s", mq_log_path(sl->log));
+	if (marks.flushed_offset < upto)
+		return mq_fail(error, MQ_E_STATE, "%s is being flushed", mq_log_path(sl->log));
+	return MQ_OK;
+}
+
 /* Cleans one log, which is ours. */
 static mq_err clean_log(struct mq_store_log *sl, struct plan *plan, mq_error *error)
 {
@@ -389,7 +423,9 @@ static mq_err clean_log(struct mq_store_log *sl, struct plan *plan, mq_error *er
 
 	mq_key_map_init(&job.map, store->args.env,
 			(size_t)(bytes > 0 ? bytes : DEDUPE_BYTES_DEFAULT));
-	err = clean_with(&job, error);
+	err = flush_dirty(sl, plan->upto, error);
+	if (!err)
+		err = clean_with(&job, error);
 	mq_mutex_lock(&store->mutex);
 	if (!err)
 		sl->cleaned_to = MQ_MIN(plan->upto, job.map.latest_offset + 1);

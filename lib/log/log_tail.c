@@ -132,6 +132,15 @@ struct window_entry {
 	int16_t epoch;
 };
 
+/* A position, or the end of the damage it lies in: what looks like a head there
+ * may not be one. */
+static int64_t skip_damage(const struct mq_segment *segment, int64_t at)
+{
+	const struct mq_damage *damage = mq_segment_damage(segment, at);
+
+	return damage && damage->from <= at ? damage->to : at;
+}
+
 /* Takes the heads of a segment, from so many entries before its end on; returns
  * how many entries may still be gone back. */
 static uint32_t collect_heads(struct mq_log *log, struct mq_segment *segment, uint32_t n_back,
@@ -152,7 +161,7 @@ static uint32_t collect_heads(struct mq_log *log, struct mq_segment *segment, ui
 		       n[MQ_SEGMENT_INDEX] - n_back, entry))
 		at = mq_offset_entry_get(entry, segment->base_offset).position;
 	mq_scan_init(&t.scan, log->env, file, segment->size, t.buf, sizeof(t.buf));
-	while (mq_scan_head(&t.scan, at, &batch) == MQ_OK) {
+	while (mq_scan_head(&t.scan, at = skip_damage(segment, at), &batch) == MQ_OK) {
 		at += (int64_t)batch.size;
 		if (mq_batch_has_producer_id(&batch) && !mq_batch_is_control(&batch)) {
 			struct window_entry e = {
