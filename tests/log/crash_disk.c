@@ -1,191 +1,118 @@
-/* The logs of the crash test: what a store does with a log, step by step, so
- * that the test says when. */
+/* The store of the crash test, with small segments and short times, so that
+ * little data makes much happen. */
 #include "crash_disk.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "log/checkpoint.h"
-#include "log/log_store.h"
-
-#define DIR   "/data"
-#define CLEAN DIR "/.kafka_cleanshutdown"
-
-/* Old segments are deleted down to this. */
-#define RETENTION_BYTES 20000
-
-static const struct mq_log_conf log_conf = {
-    .cleanup_policy = MQ_CLEANUP_DELETE,
-    .segment_bytes = 6000,
-    .segment_ms = 3600000,
-    .index_interval_bytes = 512,
-    .segment_index_bytes = 4096,
-    .retention_ms = -1,
-    .retention_bytes = RETENTION_BYTES,
-    .file_delete_delay_ms = 1000,
-    .delete_retention_ms = 86400000,
-    .max_compaction_lag_ms = INT64_MAX,
-    .min_cleanable_dirty_ratio = 0.5,
-    .flush_messages = INT64_MAX,
-    .flush_ms = INT64_MAX,
-    .max_message_bytes = 1048588,
-    .producer_id_expiration_ms = 86400000,
-};
-
-static void must(const struct model *model, mq_err err, const char *what, const mq_error *error)
+static void topic_conf(void *arg, const char *topic, struct mq_log_conf *out)
 {
-	if (err != MQ_OK)
-		model_fail(model, "%s: %s (%s)", what, mq_err_name(err), error->text);
+	(void)arg;
+	*out = (struct mq_log_conf){
+	    .cleanup_policy = strcmp(topic, "compacted") ? MQ_CLEANUP_DELETE : MQ_CLEANUP_COMPACT,
+	    .segment_bytes = 6000,
+	    .segment_ms = 60000,
+	    .index_interval_bytes = 512,
+	    .segment_index_bytes = 4096,
+	    .retention_ms = -1,
+	    .retention_bytes = 20000,
+	    .file_delete_delay_ms = 1000,
+	    .delete_retention_ms = 86400000,
+	    .max_compaction_lag_ms = INT64_MAX,
+	    .min_cleanable_dirty_ratio = 0.3,
+	    .flush_messages = INT64_MAX,
+	    .flush_ms = INT64_MAX,
+	    .max_message_bytes = 1048588,
+	    .producer_id_expiration_ms = 86400000,
+	};
 }
 
-static int64_t checkpointed(struct mq_env *env, const char *path, const char *topic)
+/* One thread does all of it. */
+static void no_lock(void *arg)
 {
-	struct mq_checkpoint checkpoint;
-	int64_t offset;
-
-	if (mq_checkpoint_read(env, path, &checkpoint, NULL) != MQ_OK)
-		return 0;
-	offset = mq_checkpoint_get(&checkpoint, topic, 0, 0);
-	mq_checkpoint_deinit(&checkpoint);
-	return offset;
+	(void)arg;
 }
 
-static void open_log(struct disk *disk, const struct model *model, int which, bool clean)
+static int64_t high_watermark(void *arg, struct mq_log *log)
 {
-	struct mq_env *env = sim_env_get(disk->sim);
-	const char *topic = model->logs[which].topic;
-	struct mq_file_info info;
-	struct mq_log_args args = {.env = env, .topic = topic, .conf = &log_conf, .clean = clean};
-	mq_error error = {0};
-	char path[64];
+	struct mq_log_marks marks;
 
-	snprintf(path, sizeof(path), DIR "/%s-0", topic);
-	disk->logs[which] = NULL;
-	if (mq_env_stat(env, path, &info) != 0)
-		return;
-	args.path = path;
-	args.now_ms = mq_env_wall_ms(env);
-	args.recovery_point = checkpointed(env, DIR "/" MQ_CHECKPOINT_RECOVERY, topic);
-	args.log_start_offset = checkpointed(env, DIR "/" MQ_CHECKPOINT_START, topic);
-	must(model, mq_log_open(&disk->logs[which], &args, &error), "open", &error);
+	(void)arg;
+	mq_log_marks(log, &marks);
+	return marks.end_offset;
+}
+
+static void dir_failed(void *arg, const char *dir)
+{
+	model_fail(arg, "the directory %s is said to have failed", dir);
+}
+
+static void find_log(void *arg, struct mq_log *log)
+{
+	struct disk *disk = arg;
+
+	disk->logs[strcmp(mq_log_topic(log), "compacted") == 0] = log;
 }
 
 void disk_open(struct disk *disk, const struct model *model, struct sim_env *sim)
 {
-	struct mq_env *env = sim_env_get(sim);
-	struct mq_file_info info;
-	bool clean = mq_env_stat(env, CLEAN, &info) == 0;
+	static const char *const dirs[] = {"/data"};
+	struct mq_store_args args = {
+	    .env = sim_env_get(sim),
+	    .dirs = dirs,
+	    .n_dirs = 1,
+	    .broker_id = 0,
+	    .recovery_threads = 1,
+	    .flush_checkpoint_ms = 20000,
+	    .start_checkpoint_ms = 20000,
+	    .hw_checkpoint_ms = 5000,
+	    .retention_check_ms = 10000,
+	    .cleaner_backoff_ms = 10000,
+	    .cleaner_enabled = true,
+	    .topic_conf = topic_conf,
+	    .lock = no_lock,
+	    .unlock = no_lock,
+	    .high_watermark = high_watermark,
+	    .dir_failed = dir_failed,
+	    .arg = (void *)(uintptr_t)model,
+	};
+	mq_error error = {0};
 
-	disk->sim = sim;
-	mq_env_mkdir(env, DIR);
-	/* The mark holds for one start, however that ends. */
-	if (clean && (mq_env_unlink(env, CLEAN) != 0 || mq_env_sync_dir(env, DIR) != 0))
-		model_fail(model, "the mark of a clean stop stays");
-	for (int i = 0; i < N_LOGS; i++)
-		open_log(disk, model, i, clean);
+	*disk = (struct disk){.sim = sim};
+	if (mq_store_open(&disk->store, &args, &error) != MQ_OK)
+		model_fail(model, "the store does not open: %s", error.text);
+	mq_store_each(disk->store, find_log, disk);
 }
 
 void disk_create(struct disk *disk, const struct model *model)
 {
-	struct mq_env *env = sim_env_get(disk->sim);
-	char path[64];
-
-	mq_env_sync_dir(env, "/");
-	for (int i = 0; i < N_LOGS; i++) {
-		snprintf(path, sizeof(path), DIR "/%s-0", model->logs[i].topic);
-		mq_env_mkdir(env, path);
-	}
-	mq_env_sync_dir(env, DIR);
-	for (int i = 0; i < N_LOGS; i++)
-		open_log(disk, model, i, false);
-}
-
-static void write_checkpoint(struct disk *disk, const struct model *model, const char *path,
-			     bool starts)
-{
-	struct mq_buf lines;
+	struct mq_log *logs[N_LOGS];
 	mq_error error = {0};
 
-	mq_buf_init(&lines, 0);
 	for (int i = 0; i < N_LOGS; i++) {
-		struct mq_log_marks marks;
+		struct mq_uuid_bytes id = {{(uint8_t)(i + 1)}};
 
-		mq_log_marks(disk->logs[i], &marks);
-		mq_checkpoint_line(&lines, model->logs[i].topic, 0,
-				   starts ? marks.start_offset
-					  : mq_log_recovery_point(disk->logs[i]));
+		if (mq_store_create(disk->store, model->logs[i].topic, 0, &id, &logs[i], &error))
+			model_fail(model, "create: %s", error.text);
 	}
-	must(model, mq_checkpoint_write(sim_env_get(disk->sim), path, &lines, N_LOGS, &error),
-	     "checkpoint", &error);
-	mq_buf_deinit(&lines);
+	if (mq_store_sync_created(disk->store, &error) != MQ_OK)
+		model_fail(model, "create: %s", error.text);
+	memcpy(disk->logs, logs, sizeof(logs));
 }
 
-static void write_checkpoints(struct disk *disk, const struct model *model)
+void disk_close(struct disk *disk, bool clean)
 {
-	write_checkpoint(disk, model, DIR "/" MQ_CHECKPOINT_RECOVERY, false);
-	write_checkpoint(disk, model, DIR "/" MQ_CHECKPOINT_START, true);
+	/* Hooks must not look at them any more. */
+	memset(disk->logs, 0, sizeof(disk->logs));
+	mq_store_close(disk->store, clean);
+	disk->store = NULL;
 }
 
-void disk_close(struct disk *disk, const struct model *model, bool clean)
+void disk_upkeep(struct disk *disk)
 {
-	struct mq_env *env = sim_env_get(disk->sim);
-	mq_error error = {0};
-	bool all = true;
+	int64_t now = mq_env_now_us(sim_env_get(disk->sim));
 
-	for (int i = 0; clean && i < N_LOGS; i++) {
-		all &= disk->logs[i] != NULL;
-		if (disk->logs[i])
-			must(model, mq_log_flush_all(disk->logs[i], &error), "flush all", &error);
-	}
-	if (clean && all)
-		write_checkpoints(disk, model);
-	for (int i = 0; i < N_LOGS; i++) {
-		struct mq_log *log = disk->logs[i];
-
-		disk->logs[i] = NULL; /* hooks must not look at it any more */
-		if (log)
-			must(model, mq_log_close(log, clean, &error), "close", &error);
-	}
-	if (clean && all && mq_env_replace_file(env, CLEAN, "", 0) != 0)
-		model_fail(model, "the mark of a clean stop is not made");
-}
-
-/* By size: the oldest segments, as long as enough is left without them. */
-static void delete_old(struct mq_log *log, const struct model *model)
-{
-	struct mq_segment_info *segments;
-	struct mq_log_marks marks;
-	mq_error error = {0};
-	int64_t upto = 0;
-	int n, deleted;
-
-	must(model, mq_log_segments(log, &segments, &n, &error), "segments", &error);
-	mq_log_marks(log, &marks);
-	for (int i = 0; i < n && !segments[i].active; i++) {
-		marks.size -= segments[i].size;
-		if (marks.size < RETENTION_BYTES && segments[i].end_offset > marks.start_offset)
-			break;
-		upto = segments[i].end_offset;
-	}
-	free(segments);
-	must(model, mq_log_delete_before(log, upto, &deleted, &error), "delete", &error);
-}
-
-void disk_upkeep(struct disk *disk, const struct model *model, uint64_t which)
-{
-	mq_error error = {0};
-
-	if (which % 4 == 0) {
-		write_checkpoints(disk, model);
-		return;
-	}
-	for (int i = 0; i < N_LOGS; i++) {
-		if (which % 4 == 1)
-			delete_old(disk->logs[i], model);
-		else if (which % 4 == 2)
-			must(model, mq_log_unlink_deleted(disk->logs[i], &error), "unlink", &error);
-		else if (which % 8 == 3)
-			must(model, mq_log_roll(disk->logs[i], &error), "roll", &error);
-	}
+	if (mq_store_due(disk->store) <= now)
+		mq_store_run_due(disk->store, now);
+	sim_env_run_jobs(disk->sim);
 }

@@ -19,11 +19,13 @@ struct model_batch {
 	uint8_t *data; /* as it lies in the file */
 	uint32_t size;
 	int producer; /* index, or -1 */
+	int64_t key;  /* of the one record in a batch of the compacted log */
 	bool done;    /* handed back as written */
 };
 
 struct model_log {
 	const char *topic;
+	bool compacted;
 	struct model_batch *batches;
 	size_t n;
 	int64_t flushed; /* what the log has said to be on stable storage */

@@ -17,6 +17,7 @@
 #define IMAGES_DEFAULT 1500
 #define STEPS          120
 #define BATCH_MAX      2500
+#define N_KEYS         12
 
 struct producer {
 	int32_t next_sequence;
@@ -31,7 +32,7 @@ struct run {
 	struct model model;
 	struct sim_env *sim;
 	struct disk disk;
-	struct producer producers[N_LOGS][N_PRODUCERS];
+	struct producer producers[N_PRODUCERS];
 	struct counters *counters;
 	unsigned long images_wanted;
 	unsigned long changes;
@@ -124,19 +125,20 @@ static void on_change(void *arg, struct sim_env *sim, enum sim_op op)
 
 /* --- the script ---------------------------------------------------------------------- */
 
-/* Fills a batch with some records of any size. */
-static void build(struct run *run, struct mq_builder *builder)
+/* Fills a batch with some records of any size, or with one that has a key. */
+static void build(struct run *run, struct mq_builder *builder, int64_t key)
 {
-	int n = 1 + (int)draw(run, 4);
-	char value[BATCH_MAX];
+	int n = key >= 0 ? 1 : 1 + (int)draw(run, 4);
+	char value[BATCH_MAX], key_text[32];
 
+	snprintf(key_text, sizeof(key_text), "key-%lld", (long long)key);
 	for (int i = 0; i < n; i++) {
 		size_t size = draw(run, 8) ? draw(run, 200) : draw(run, BATCH_MAX / 2);
 
 		for (size_t j = 0; j < size; j++)
 			value[j] = (char)draw(run, 256);
-		mq_builder_append(builder, mq_env_wall_ms(sim_env_get(run->sim)), mq_mem(NULL, 0),
-				  mq_mem(value, size), NULL, 0);
+		mq_builder_append(builder, mq_env_wall_ms(sim_env_get(run->sim)),
+				  mq_str(key >= 0 ? key_text : NULL), mq_mem(value, size), NULL, 0);
 	}
 }
 
@@ -150,7 +152,8 @@ static struct sending *append_batch(struct run *run, int which)
 {
 	struct model_log *log = &run->model.logs[which];
 	struct sending *sending = mq_calloc(1, sizeof(*sending));
-	int producer = (int)draw(run, N_PRODUCERS + 1) - 1;
+	int producer = log->compacted ? -1 : (int)draw(run, N_PRODUCERS + 1) - 1;
+	int64_t key = log->compacted ? (int64_t)draw(run, N_KEYS) : -1;
 	struct mq_builder builder;
 	struct mq_batch_spec spec;
 	struct model_batch *batch;
@@ -159,14 +162,14 @@ static struct sending *append_batch(struct run *run, int which)
 
 	mq_batch_spec_init(&spec);
 	if (producer >= 0) {
-		struct producer *p = &run->producers[which][producer];
+		struct producer *p = &run->producers[producer];
 
 		spec.producer_id = 1000 + producer;
 		spec.producer_epoch = p->epoch;
 		spec.base_sequence = p->next_sequence;
 	}
 	mq_builder_init(&builder, NULL, 65536, &spec);
-	build(run, &builder);
+	build(run, &builder, key);
 	if (mq_builder_close(&builder, NULL, &bytes, NULL) != MQ_OK)
 		abort();
 	sending->append = (struct mq_append){
@@ -180,7 +183,7 @@ static struct sending *append_batch(struct run *run, int which)
 	if (err != MQ_OK || sending->append.duplicate)
 		model_fail(&run->model, "append: %s", mq_err_name(err));
 	if (producer >= 0)
-		run->producers[which][producer].next_sequence += builder.record_count;
+		run->producers[producer].next_sequence += builder.record_count;
 	batch = model_add(log);
 	batch->data = (uint8_t *)mq_bytes_dup(bytes);
 	batch->size = (uint32_t)bytes.size;
@@ -189,6 +192,7 @@ static struct sending *append_batch(struct run *run, int which)
 	batch->base = sending->append.base_offset;
 	batch->last = sending->append.last_offset;
 	batch->producer = producer;
+	batch->key = key;
 	sending->index = log->n - 1;
 	mq_builder_deinit(&builder);
 	return sending;
@@ -201,6 +205,8 @@ static void append_some(struct run *run)
 	struct mq_list done, *node, *next;
 
 	mq_list_init(&done);
+	if (!mq_store_may_append(run->disk.store, run->disk.logs[which]))
+		model_fail(&run->model, "the store refuses appends");
 	for (int i = 0; i < n; i++)
 		append_batch(run, which);
 	while (mq_log_write_begin(run->disk.logs[which])) {
@@ -234,9 +240,11 @@ static void flush(struct run *run)
 /* Lets time pass, and what is due be done. */
 static void upkeep(struct run *run)
 {
-	sim_env_advance(run->sim, (int64_t)draw(run, 10000000));
+	static const int64_t steps_us[] = {500000, 2000000, 11000000, 25000000};
+
+	sim_env_advance(run->sim, steps_us[draw(run, 4)]);
 	run->model.upkeep = true;
-	disk_upkeep(&run->disk, &run->model, draw(run, 64));
+	disk_upkeep(&run->disk);
 	run->model.upkeep = false;
 	take_marks(run);
 }
@@ -253,14 +261,31 @@ static void delete_records(struct run *run)
 		 (int64_t)draw(run, (uint64_t)(marks.end_offset - marks.start_offset) / 4 + 1);
 	if (mq_log_set_start(run->disk.logs[0], offset) != MQ_OK)
 		model_fail(&run->model, "set_start");
+	mq_store_touched(run->disk.store, run->disk.logs[0]);
 	take_marks(run);
+}
+
+/* A clean stop leaves everything on stable storage. */
+static void all_flushed(struct run *run)
+{
+	for (int i = 0; i < N_LOGS; i++) {
+		struct model_log *log = &run->model.logs[i];
+
+		if (log->n > 0)
+			log->flushed = log->batches[log->n - 1].last + 1;
+	}
 }
 
 static void reopen(struct run *run)
 {
+	bool clean = draw(run, 2);
+
 	run->counters->reopens++;
-	disk_close(&run->disk, &run->model, draw(run, 2));
+	disk_close(&run->disk, clean);
+	if (clean)
+		all_flushed(run);
 	disk_open(&run->disk, &run->model, run->sim);
+
 	take_marks(run);
 }
 
@@ -297,7 +322,7 @@ static void run_script(uint64_t seed, unsigned long images, struct counters *cou
 	disk_create(&run.disk, &run.model);
 	for (int i = 0; i < STEPS && !enough(&run); i++)
 		step(&run);
-	disk_close(&run.disk, &run.model, true);
+	disk_close(&run.disk, true);
 	sim_env_free(run.sim);
 	model_deinit(&run.model);
 	counters->scripts++;
