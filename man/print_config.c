@@ -150,6 +150,8 @@ int main(void)
 	         "Keys of a topic, set when it is created or with\n.Xr mq-configs 1 .");
 	put_role(MQ_ROLE_ADMIN, "ADMIN CLIENT",
 	         "Keys of\n.Xr mq_admin_new 3\nand of\n.Fl -command-config\nof the commands.");
+	put_role(MQ_ROLE_PRODUCER, "PRODUCER",
+		 "Keys of\n.Xr mq_producer_new 3 .");
 	fputs(tail, stdout);
 	return 0;
 }

@@ -170,6 +170,7 @@ typedef enum mq_err {
 	MQ_E_FORKED = -222, /**< The process was forked after the object was made. */
 	MQ_E_NEWER_FORMAT = -223, /**< The file was written by a newer version. */
 	MQ_E_SYSTEM = -224, /**< A system call failed. */
+	MQ_E_PURGED = -225, /**< The application gave the record up. */
 } mq_err;
 
 /** Room for the text of an error, its final NUL included. */

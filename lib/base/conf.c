@@ -27,6 +27,8 @@ struct mq_conf {
 	mq_role role;
 	bool from_file;
 	struct mq_logger logger;
+	mq_partitioner_cb *partitioner;
+	void *partitioner_arg;
 	struct entry *entries;
 	size_t n;
 };
@@ -74,6 +76,8 @@ mq_conf *mq_conf_dup(const mq_conf *conf)
 		return NULL;
 	copy->logger = conf->logger;
 	copy->from_file = conf->from_file;
+	copy->partitioner = conf->partitioner;
+	copy->partitioner_arg = conf->partitioner_arg;
 	copy->entries = mq_calloc(conf->n ? conf->n : 1, sizeof(copy->entries[0]));
 	if (!copy->entries)
 		goto fail;
@@ -343,6 +347,18 @@ void mq_conf_set_logger(mq_conf *conf, mq_level level, mq_logger_cb *fn, void *a
 const struct mq_logger *mq_conf_logger(const mq_conf *conf)
 {
 	return &conf->logger;
+}
+
+void mq_conf_set_partitioner(mq_conf *conf, mq_partitioner_cb *fn, void *arg)
+{
+	conf->partitioner = fn;
+	conf->partitioner_arg = arg;
+}
+
+mq_partitioner_cb *mq_conf_partitioner(const mq_conf *conf, void **arg)
+{
+	*arg = conf->partitioner_arg;
+	return conf->partitioner;
 }
 
 void mq_conf_say_known(const mq_conf *conf)

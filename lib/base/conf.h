@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include <mq/config.h>
+#include <mq/producer.h>
 #include <mq/record.h>
 
 #include "base/logger.h"
@@ -99,6 +100,9 @@ bool mq_conf_next_set(const mq_conf *conf, size_t *at, const char **name, const 
 
 /* Where lines go: borrowed, valid as long as conf. */
 const struct mq_logger *mq_conf_logger(const mq_conf *conf);
+
+/* The partitioner that was set with the configuration; NULL: none. */
+mq_partitioner_cb *mq_conf_partitioner(const mq_conf *conf, void **arg);
 
 /* Says once per key set that is known but has no effect. The object made from
  * a configuration calls it when it starts. */

@@ -14,6 +14,7 @@
 #define B MQ_ROLE_BROKER
 #define T MQ_ROLE_TOPIC
 #define A MQ_ROLE_ADMIN
+#define P MQ_ROLE_PRODUCER
 
 #define LOW  (-HUGE_VAL)
 #define HIGH HUGE_VAL

@@ -3,6 +3,8 @@
  * columns are. Names, types, defaults and ranges are those of Apache Kafka 3.9.
  */
 /* clang-format off */
+KEY("acks", P, STRING, "all", LOW, HIGH, "all|-1|0|1",
+	"Acknowledgements to wait for: 0 none, 1 the leader's, all those of the in-sync replicas.", NULL)
 KEY("advertised.listeners", B, STRING, NULL, LOW, HIGH, NULL,
 	"Where clients are told to connect, if not where the broker listens.", NULL)
 KNOWN("alter.config.policy.class.name", B, CLASS, NULL, LOW, HIGH, NULL,
@@ -15,14 +17,16 @@ KNOWN("authorizer.class.name", B, STRING, "", LOW, HIGH, NULL,
 	"Class that decides who may do what.", NULL)
 KEY("auto.create.topics.enable", B, BOOL, "true", LOW, HIGH, NULL,
 	"Create a topic when a client first asks for it.", NULL)
-KNOWN("auto.include.jmx.reporter", B | A, BOOL, "true", LOW, HIGH, NULL,
+KNOWN("auto.include.jmx.reporter", B | A | P, BOOL, "true", LOW, HIGH, NULL,
 	"Report metrics over JMX without being asked.", NULL)
 KNOWN("auto.leader.rebalance.enable", B, BOOL, "true", LOW, HIGH, NULL,
 	"Move leadership back to preferred replicas in the background.", NULL)
 KEY("background.threads", B, INT, "10", 1, HIGH, NULL, "Most threads for background work.", NULL)
+KEY("batch.size", P, INT, "16384", 0, HIGH, NULL,
+	"Bytes of records, before compression, that one batch of a partition takes.", NULL)
 KNOWN("bootstrap.controllers", A, LIST, "", LOW, HIGH, NULL,
 	"Controllers to connect to first, host:port each.", NULL)
-KEY("bootstrap.servers", A, LIST, "", LOW, HIGH, NULL,
+KEY("bootstrap.servers", A | P, LIST, "", LOW, HIGH, NULL,
 	"Brokers to connect to first, host:port each, or inproc://NAME.", NULL)
 KNOWN("broker.heartbeat.interval.ms", B, INT, "2000", LOW, HIGH, NULL,
 	"Time between heartbeats to the controller.", NULL)
@@ -33,30 +37,39 @@ KNOWN("broker.id.generation.enable", B, BOOL, "true", LOW, HIGH, NULL,
 KNOWN("broker.rack", B, STRING, NULL, LOW, HIGH, NULL, "The rack the broker stands in.", NULL)
 KNOWN("broker.session.timeout.ms", B, INT, "9000", LOW, HIGH, NULL,
 	"Time without heartbeats after which the controller drops the broker.", NULL)
+KEY("buffer.memory", P, LONG, "33554432", 0, HIGH, NULL,
+	"Bytes that records on their way may take; then sending blocks for max.block.ms.", NULL)
 KEY("cleanup.policy", T, LIST, "delete", LOW, HIGH, "compact|delete",
 	"What becomes of old records: delete, compact or both.", "log.cleanup.policy")
-KNOWN("client.dns.lookup", A, STRING, "use_all_dns_ips", LOW, HIGH,
+KNOWN("client.dns.lookup", A | P, STRING, "use_all_dns_ips", LOW, HIGH,
 	"use_all_dns_ips|resolve_canonical_bootstrap_servers_only",
 	"How host names with several addresses are used.", NULL)
-KEY("client.id", A, STRING, "", LOW, HIGH, NULL,
+KEY("client.id", A | P, STRING, "", LOW, HIGH, NULL,
 	"Name sent with each request, for the broker's logs.", NULL)
 KNOWN("client.quota.callback.class", B, CLASS, NULL, LOW, HIGH, NULL,
 	"Class that sets the quotas of clients.", NULL)
 KNOWN("compression.gzip.level", B | T, INT, "-1", LOW, HIGH, "-1|1|2|3|4|5|6|7|8|9",
 	"Level of gzip where the broker compresses.", "compression.gzip.level")
+KEY("compression.gzip.level", P, INT, "-1", -1, 9, NULL, "Level of gzip; -1 is its default.", NULL)
 KNOWN("compression.lz4.level", B | T, INT, "9", 1, 17, NULL,
 	"Level of lz4 where the broker compresses.", "compression.lz4.level")
+KEY("compression.lz4.level", P, INT, "9", 1, 17, NULL, "Level of lz4.", NULL)
 KEY("compression.type", B | T, STRING, "producer", LOW, HIGH,
 	"uncompressed|zstd|lz4|snappy|gzip|producer",
 	"Codec in which records are stored; producer keeps what arrives.", "compression.type")
+KEY("compression.type", P, STRING, "none", LOW, HIGH, "none|gzip|snappy|lz4|zstd",
+	"How batches are compressed.", NULL)
 KNOWN("compression.zstd.level", B | T, INT, "3", -131072, 22, NULL,
 	"Level of zstd where the broker compresses.", "compression.zstd.level")
+KEY("compression.zstd.level", P, INT, "3", -131072, 22, NULL, "Level of zstd.", NULL)
 KNOWN("connection.failed.authentication.delay.ms", B, INT, "100", 0, HIGH, NULL,
 	"Delay before a connection that failed to authenticate is closed.", NULL)
 KEY("connections.max.idle.ms", A, LONG, "300000", LOW, HIGH, NULL,
 	"Close a connection that was not used for this long.", NULL)
 KEY("connections.max.idle.ms", B, LONG, "600000", LOW, HIGH, NULL,
 	"Close a connection that was not used for this long.", NULL)
+KNOWN("connections.max.idle.ms", P, LONG, "540000", LOW, HIGH, NULL,
+	"Time after which an idle connection is closed.", NULL)
 KNOWN("connections.max.reauth.ms", B, LONG, "0", LOW, HIGH, NULL,
 	"Longest time before a client has to authenticate again; 0 for never.", NULL)
 KNOWN("control.plane.listener.name", B, STRING, NULL, LOW, HIGH, NULL,
@@ -112,11 +125,15 @@ KNOWN("delete.records.purgatory.purge.interval.requests", B, INT, "1", LOW, HIGH
 KEY("delete.retention.ms", T, LONG, "86400000", 0, HIGH, NULL,
 	"How long compaction keeps a tombstone.", "log.cleaner.delete.retention.ms")
 KEY("delete.topic.enable", B, BOOL, "true", LOW, HIGH, NULL, "Allow topics to be deleted.", NULL)
+KEY("delivery.timeout.ms", P, INT, "120000", 0, HIGH, NULL,
+	"Longest time from sending a record to its report, retries included.", NULL)
 KNOWN("early.start.listeners", B, STRING, NULL, LOW, HIGH, NULL,
 	"Listeners that open before the broker is ready.", NULL)
 KNOWN("eligible.leader.replicas.enable", B, BOOL, "false", LOW, HIGH, NULL,
 	"Keep eligible leader replicas.", NULL)
-KNOWN("enable.metrics.push", A, BOOL, "true", LOW, HIGH, NULL,
+KEY("enable.idempotence", P, BOOL, "true", LOW, HIGH, NULL,
+	"Let the broker drop what a retry repeats; unset, it is off where acks, retries or the requests in flight forbid it.", NULL)
+KNOWN("enable.metrics.push", A | P, BOOL, "true", LOW, HIGH, NULL,
 	"Push the client's metrics to the cluster.", NULL)
 KEY("fetch.max.bytes", B, INT, "57671680", 1024, HIGH, NULL,
 	"Most bytes in the answer to one fetch.", NULL)
@@ -200,7 +217,9 @@ KEY("inter.broker.listener.name", B, STRING, NULL, LOW, HIGH, NULL,
 	"Listener the brokers use among themselves.", NULL)
 KNOWN("inter.broker.protocol.version", B, STRING, "3.9-IV0", LOW, HIGH, NULL,
 	"Protocol version between brokers of different releases.", NULL)
+KNOWN("interceptor.classes", P, LIST, "", LOW, HIGH, NULL, "Java's interceptors.", NULL)
 KNOWN("kafka.metrics.polling.interval.secs", B, INT, "10", 1, HIGH, NULL,
 	"Interval of the old metrics reporters.", NULL)
 KNOWN("kafka.metrics.reporters", B, LIST, "", LOW, HIGH, NULL, "Classes of old metrics reporters.",
 	NULL)
+KNOWN("key.serializer", P, CLASS, NULL, LOW, HIGH, NULL, "Class that turns keys into bytes.", NULL)

@@ -9,6 +9,8 @@ KNOWN("leader.imbalance.per.broker.percentage", B, INT, "10", LOW, HIGH, NULL,
 	"Share of misplaced leaders that is tolerated.", NULL)
 KNOWN("leader.replication.throttled.replicas", T, LIST, "", LOW, HIGH, NULL,
 	"Replicas whose leaders are throttled.", NULL)
+KEY("linger.ms", P, LONG, "0", 0, HIGH, NULL,
+	"How long a batch that is not full waits for more records.", NULL)
 KEY("listener.security.protocol.map", B, STRING,
 	"SASL_SSL:SASL_SSL,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT", LOW, HIGH,
 	NULL, "Security protocol of each listener, NAME:PROTOCOL each.", NULL)
@@ -102,6 +104,8 @@ KEY("log.roll.ms", B, LONG, NULL, LOW, HIGH, NULL,
 KEY("log.segment.bytes", B, INT, "1073741824", 14, HIGH, NULL, "Most bytes of a segment.", NULL)
 KEY("log.segment.delete.delay.ms", B, LONG, "60000", 0, HIGH, NULL,
 	"How long the files of a deleted segment stay.", NULL)
+KEY("max.block.ms", P, LONG, "60000", 0, HIGH, NULL,
+	"How long sending waits for memory and for the topic's partitions.", NULL)
 KEY("max.compaction.lag.ms", T, LONG, "9223372036854775807", 1, HIGH, NULL,
 	"Longest time before a record must be compacted.", "log.cleaner.max.compaction.lag.ms")
 KNOWN("max.connection.creation.rate", B, INT, "2147483647", 0, HIGH, NULL,
@@ -111,12 +115,15 @@ KEY("max.connections.per.ip", B, INT, "2147483647", 0, HIGH, NULL,
 	"Most connections from one address.", NULL)
 KNOWN("max.connections.per.ip.overrides", B, STRING, "", LOW, HIGH, NULL,
 	"Exceptions to that limit, host:count each.", NULL)
+KEY("max.in.flight.requests.per.connection", P, INT, "5", 1, HIGH, NULL,
+	"Most requests a broker has not answered yet.", NULL)
 KEY("max.incremental.fetch.session.cache.slots", B, INT, "1000", 0, HIGH, NULL,
 	"Most fetch sessions that are remembered.", NULL)
 KEY("max.message.bytes", T, INT, "1048588", 0, HIGH, NULL, "Largest record batch that is accepted.",
 	"message.max.bytes")
 KNOWN("max.request.partition.size.limit", B, INT, "2000", 1, HIGH, NULL,
 	"Most partitions described in one answer.", NULL)
+KEY("max.request.size", P, INT, "1048576", 0, HIGH, NULL, "Most bytes of a request, and of a record.", NULL)
 KEY("message.downconversion.enable", T, BOOL, "true", LOW, HIGH, NULL,
 	"Convert records for clients that read older formats.", "log.message.downconversion.enable")
 KNOWN("message.format.version", T, STRING, "3.0-IV1", LOW, HIGH, NULL,
@@ -145,22 +152,24 @@ KNOWN("metadata.log.segment.min.bytes", B, INT, "8388608", 12, HIGH, NULL,
 	"Least bytes of a segment of the metadata log.", NULL)
 KNOWN("metadata.log.segment.ms", B, LONG, "604800000", LOW, HIGH, NULL,
 	"Age at which a segment of the metadata log is closed.", NULL)
-KEY("metadata.max.age.ms", A, LONG, "300000", 0, HIGH, NULL,
+KEY("metadata.max.age.ms", A | P, LONG, "300000", 0, HIGH, NULL,
 	"Age at which metadata is fetched again.", NULL)
 KNOWN("metadata.max.idle.interval.ms", B, INT, "500", 0, HIGH, NULL,
 	"Longest silence of the metadata log.", NULL)
+KEY("metadata.max.idle.ms", P, LONG, "300000", 5000, HIGH, NULL,
+	"Time after which a topic nobody sends to is not asked about any more.", NULL)
 KNOWN("metadata.max.retention.bytes", B, LONG, "104857600", LOW, HIGH, NULL,
 	"Bytes of metadata above which old ones go.", NULL)
 KNOWN("metadata.max.retention.ms", B, LONG, "604800000", LOW, HIGH, NULL,
 	"How long old metadata is kept.", NULL)
-KNOWN("metadata.recovery.strategy", A, STRING, "none", LOW, HIGH, "~REBOOTSTRAP|NONE",
+KNOWN("metadata.recovery.strategy", A | P, STRING, "none", LOW, HIGH, "~REBOOTSTRAP|NONE",
 	"What a client does when it knows no reachable broker.", NULL)
-KNOWN("metric.reporters", B | A, LIST, "", LOW, HIGH, NULL, "Classes of metrics reporters.", NULL)
-KNOWN("metrics.num.samples", B | A, INT, "2", 1, HIGH, NULL, "Samples kept for a metric.", NULL)
+KNOWN("metric.reporters", B | A | P, LIST, "", LOW, HIGH, NULL, "Classes of metrics reporters.", NULL)
+KNOWN("metrics.num.samples", B | A | P, INT, "2", 1, HIGH, NULL, "Samples kept for a metric.", NULL)
 KNOWN("metrics.recording.level", B, STRING, "INFO", LOW, HIGH, NULL, "How much is measured.", NULL)
-KNOWN("metrics.recording.level", A, STRING, "INFO", LOW, HIGH, "INFO|DEBUG|TRACE",
+KNOWN("metrics.recording.level", A | P, STRING, "INFO", LOW, HIGH, "INFO|DEBUG|TRACE",
 	"How much is measured.", NULL)
-KNOWN("metrics.sample.window.ms", A, LONG, "30000", 0, HIGH, NULL,
+KNOWN("metrics.sample.window.ms", A | P, LONG, "30000", 0, HIGH, NULL,
 	"Length of a sample of a metric.", NULL)
 KNOWN("metrics.sample.window.ms", B, LONG, "30000", 1, HIGH, NULL,
 	"Length of a sample of a metric.", NULL)
@@ -208,6 +217,14 @@ KNOWN("offsets.topic.replication.factor", B, SHORT, "3", 1, HIGH, NULL,
 	"Replicas of the topic of committed offsets.", NULL)
 KNOWN("offsets.topic.segment.bytes", B, INT, "104857600", 1, HIGH, NULL,
 	"Segment size of the topic of committed offsets.", NULL)
+KNOWN("partitioner.adaptive.partitioning.enable", P, BOOL, "true", LOW, HIGH, NULL,
+	"Send more to brokers that are quicker.", NULL)
+KNOWN("partitioner.availability.timeout.ms", P, LONG, "0", 0, HIGH, NULL,
+	"Time after which a slow broker's partitions are avoided.", NULL)
+KEY("partitioner.class", P, CLASS, NULL, LOW, HIGH, NULL,
+	"For records without partition: RoundRobinPartitioner, which does not look at keys, or UniformStickyPartitioner, with or without Java's package; unset: by key, and round robin without one.", NULL)
+KEY("partitioner.ignore.keys", P, BOOL, "false", LOW, HIGH, NULL,
+	"Choose a partition as if no record had a key.", NULL)
 KNOWN("password.encoder.cipher.algorithm", B, STRING, "AES/CBC/PKCS5Padding", LOW, HIGH, NULL,
 	"Cipher for stored passwords.", NULL)
 KNOWN("password.encoder.iterations", B, INT, "4096", 1024, HIGH, NULL,
@@ -243,9 +260,11 @@ KNOWN("quota.window.size.seconds", B, INT, "1", 1, HIGH, NULL,
 	"Length of a sample of the quotas of clients.", NULL)
 KEY("receive.buffer.bytes", A, INT, "65536", -1, HIGH, NULL,
 	"Receive buffer of a socket; -1 for the system's choice.", NULL)
-KEY("reconnect.backoff.max.ms", A, LONG, "1000", 0, HIGH, NULL,
+KEY("receive.buffer.bytes", P, INT, "32768", -1, HIGH, NULL,
+	"Socket receive buffer; -1 leaves the system's.", NULL)
+KEY("reconnect.backoff.max.ms", A | P, LONG, "1000", 0, HIGH, NULL,
 	"Longest pause before connecting again.", NULL)
-KEY("reconnect.backoff.ms", A, LONG, "50", 0, HIGH, NULL, "First pause before connecting again.",
+KEY("reconnect.backoff.ms", A | P, LONG, "50", 0, HIGH, NULL, "First pause before connecting again.",
 	NULL)
 KNOWN("remote.fetch.max.wait.ms", B, INT, "500", 1, HIGH, NULL,
 	"Longest wait for remote storage in a fetch.", NULL)
@@ -332,7 +351,7 @@ KNOWN("replication.quota.window.size.seconds", B, INT, "1", 1, HIGH, NULL,
 	"Length of a sample of the replication quotas.", NULL)
 KNOWN("request.timeout.ms", B, INT, "30000", LOW, HIGH, NULL,
 	"Longest wait for the answer to a request.", NULL)
-KEY("request.timeout.ms", A, INT, "30000", 0, HIGH, NULL,
+KEY("request.timeout.ms", A | P, INT, "30000", 0, HIGH, NULL,
 	"Longest wait for the answer to a request.", NULL)
 KNOWN("reserved.broker.max.id", B, INT, "1000", 0, HIGH, NULL,
 	"Largest broker id that may be set by hand.", NULL)
@@ -340,8 +359,8 @@ KEY("retention.bytes", T, LONG, "-1", LOW, HIGH, NULL,
 	"Bytes of a partition above which old segments go; -1 for no limit.", "log.retention.bytes")
 KEY("retention.ms", T, LONG, "604800000", -1, HIGH, NULL, "How long records are kept; -1 for ever.",
 	"log.retention.ms,log.retention.minutes*60000,log.retention.hours*3600000")
-KEY("retries", A, INT, "2147483647", 0, HIGH, NULL, "How often a failed request is repeated.", NULL)
-KEY("retry.backoff.max.ms", A, LONG, "1000", 0, HIGH, NULL,
+KEY("retries", A | P, INT, "2147483647", 0, HIGH, NULL, "How often a failed request is repeated.", NULL)
+KEY("retry.backoff.max.ms", A | P, LONG, "1000", 0, HIGH, NULL,
 	"Longest pause before a request is repeated.", NULL)
-KEY("retry.backoff.ms", A, LONG, "100", 0, HIGH, NULL, "First pause before a request is repeated.",
+KEY("retry.backoff.ms", A | P, LONG, "100", 0, HIGH, NULL, "First pause before a request is repeated.",
 	NULL)

@@ -154,6 +154,7 @@
 	MQ_ERR(STATE, -221, 0, "Not allowed in this state") \
 	MQ_ERR(FORKED, -222, 0, "The process was forked after the object was made") \
 	MQ_ERR(NEWER_FORMAT, -223, 0, "The file was written by a newer version") \
-	MQ_ERR(SYSTEM, -224, 0, "A system call failed")
+	MQ_ERR(SYSTEM, -224, 0, "A system call failed") \
+	MQ_ERR(PURGED, -225, 0, "The application gave the record up")
 
 #endif

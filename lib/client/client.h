@@ -106,6 +106,10 @@ void mq_client_send(struct mq_client *client, struct mq_request *req);
  * broker's thread has let go of the call. Harmless after done(). */
 void mq_client_cancel(struct mq_client *client, struct mq_request *req);
 
+/* What is in the way of a request under way, in the words of one that has timed
+ * out now. */
+void mq_request_explain(const struct mq_request *req, mq_error *error);
+
 /* --- the client ------------------------------------------------------------ */
 
 /* How links are made; tests and a broker object handed over put theirs here.

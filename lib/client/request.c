@@ -155,7 +155,8 @@ static const struct mq_node *culprit(const struct mq_client *client)
 	return worst;
 }
 
-static void explain_timeout(struct mq_request *req, int64_t now_us)
+/* error may be the request's own. */
+static void explain_timeout(const struct mq_request *req, int64_t now_us, mq_error *error)
 {
 	const struct mq_client *client = req->client;
 	const struct mq_node *node;
@@ -165,7 +166,7 @@ static void explain_timeout(struct mq_request *req, int64_t now_us)
 
 	if (req->node) {
 		mq_node_print(req->node, who);
-		mq_fail(&req->error, MQ_E_TIMED_OUT, "%s has not answered %s for %.1f s", who,
+		mq_fail(error, MQ_E_TIMED_OUT, "%s has not answered %s for %.1f s", who,
 			mq_api_find(req->call.api_key)->name,
 			(double)(now_us - req->sent_us) / 1e6);
 		return;
@@ -179,8 +180,13 @@ static void explain_timeout(struct mq_request *req, int64_t now_us)
 		cause = client->refresh_why;
 	else if (node)
 		explain_node(node, now_us, &cause);
-	mq_fail(&req->error, MQ_E_TIMED_OUT, "no answer within %.1f s: %.400s", seconds,
+	mq_fail(error, MQ_E_TIMED_OUT, "no answer within %.1f s: %.400s", seconds,
 		cause.text[0] ? cause.text : "no broker can be reached");
+}
+
+void mq_request_explain(const struct mq_request *req, mq_error *error)
+{
+	explain_timeout(req, mq_client_now_us(req->client), error);
 }
 
 /* --- answers ---------------------------------------------------------------- */
@@ -400,7 +406,7 @@ static void look(struct mq_client *client, struct mq_request *req, int64_t now_u
 	enum verdict verdict = WAIT;
 
 	if (now_us >= req->deadline_us) {
-		explain_timeout(req, now_us);
+		explain_timeout(req, now_us, &req->error);
 		mq_request_finish(req, MQ_E_TIMED_OUT);
 		return;
 	}
@@ -447,7 +453,7 @@ static void expire(struct mq_client *client, int64_t now_us, int64_t *due_us)
 				*due_us = MQ_MIN(*due_us, req->deadline_us);
 				continue;
 			}
-			explain_timeout(req, now_us);
+			explain_timeout(req, now_us, &req->error);
 			give_up(req, MQ_E_TIMED_OUT);
 		}
 	}

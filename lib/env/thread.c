@@ -167,3 +167,28 @@ void mq_thread_join(struct mq_thread *thread)
 	assert(rc == 0);
 	(void)rc;
 }
+
+/* --- forks --------------------------------------------------------------------- */
+
+static atomic_uint forks;
+
+static void on_fork(void)
+{
+	atomic_fetch_add_explicit(&forks, 1, memory_order_relaxed);
+}
+
+static void watch_forks(void)
+{
+	int rc = pthread_atfork(NULL, NULL, on_fork);
+
+	assert(rc == 0);
+	(void)rc;
+}
+
+unsigned mq_env_forks(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, watch_forks);
+	return atomic_load_explicit(&forks, memory_order_relaxed);
+}

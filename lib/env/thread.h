@@ -90,6 +90,10 @@ struct mq_sigpipe {
 void mq_sigpipe_hold(struct mq_sigpipe *hold);
 void mq_sigpipe_release(const struct mq_sigpipe *hold, bool raised);
 
+/* How often this process has come out of a fork as the child since the first
+ * call: objects made before belong to the parent. Costs no system call. */
+unsigned mq_env_forks(void);
+
 struct mq_thread {
 	pthread_t os;
 };

@@ -1,0 +1,123 @@
+/* What becomes of a batch that was sent: delivered, tried again, or failed. */
+#include <assert.h>
+#include <inttypes.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "producer/accumulator.h"
+
+int64_t mq_acc_backoff_us(struct mq_acc *acc, uint32_t failures)
+{
+	int64_t us = acc->settings.retry_us;
+
+	while (failures-- > 0 && us < acc->settings.retry_max_us)
+		us *= 2;
+	us = MQ_MIN(us, acc->settings.retry_max_us);
+	return us / 1000 * (int64_t)(800 + mq_acc_random(acc) % 401);
+}
+
+void mq_acc_end(struct mq_acc *acc, struct mq_acc_batch *batch)
+{
+	struct mq_acc_part *part = batch->part;
+
+	assert(!batch->done);
+	batch->done = true;
+	mq_list_remove(&batch->sequenced);
+	if (!batch->in_request) {
+		mq_list_remove(&batch->list);
+		if (mq_list_empty(&part->queue))
+			mq_list_remove(&part->active);
+	}
+	mq_list_push(&acc->done, &batch->report);
+}
+
+/* Back to the front of the queue, among others that came back in the order they
+ * were first sent. */
+static void requeue(struct mq_acc *acc, struct mq_acc_batch *batch)
+{
+	struct mq_acc_part *part = batch->part;
+	struct mq_list *it;
+
+	mq_list_remove(&batch->list);
+	mq_list_each (it, &part->queue)
+		if (mq_list_entry(it, struct mq_acc_batch, list)->serial > batch->serial)
+			break;
+	if (mq_list_empty(&part->queue))
+		mq_list_push(&acc->active, &part->active);
+	mq_list_insert_before(it, &batch->list);
+}
+
+static void explain(struct mq_acc *acc, struct mq_acc_batch *batch,
+		    const struct mq_acc_answer *answer)
+{
+	const struct mq_acc_part *part = batch->part;
+
+	mq_fail(&acc->last_failure, answer->err, "%.249s-%d: %.200s (%s)", part->topic->name,
+		part->index,
+		answer->text && *answer->text ? answer->text : mq_err_text(answer->err),
+		mq_err_name(answer->err));
+	batch->error = acc->last_failure;
+}
+
+/* Whether trying again may help; what it takes to is prepared. */
+static bool may_retry(struct mq_acc *acc, struct mq_acc_batch *batch,
+		      const struct mq_acc_answer *answer)
+{
+	if (batch->done || acc->settings.retries == 0 ||
+	    (batch->sent && batch->attempts > (uint32_t)acc->settings.retries))
+		return false;
+	if (answer->err == MQ_E_OUT_OF_ORDER_SEQUENCE_NUMBER ||
+	    answer->err == MQ_E_UNKNOWN_PRODUCER_ID)
+		return acc->settings.idempotent && mq_acc_sequence_retry(acc, batch, answer);
+	/* A broker in this process that stops says closed, and one that lost its
+	 * way in the protocol has lost the connection: they may come back. */
+	return answer->err == MQ_E_CLOSED || answer->err == MQ_E_PROTOCOL ||
+	       mq_err_retriable(answer->err);
+}
+
+static void retry(struct mq_acc *acc, struct mq_acc_batch *batch,
+		  const struct mq_acc_answer *answer, int64_t now_us)
+{
+	uint32_t failures = batch->attempts - 1;
+
+	if ((mq_err_flags(answer->err) & MQ_EF_M) || !answer->sent)
+		acc->want_metadata = true;
+	/* What never reached a broker is not counted as a retry. */
+	if (!answer->sent && batch->attempts > 1)
+		batch->attempts--;
+	batch->retry_us = now_us + mq_acc_backoff_us(acc, failures);
+	batch->in_request = false;
+	batch->part->in_flight--;
+	requeue(acc, batch);
+}
+
+void mq_acc_answer(struct mq_acc *acc, struct mq_acc_batch *batch,
+		   const struct mq_acc_answer *answer, int64_t now_us)
+{
+	bool retries_left = batch->attempts <= (uint32_t)acc->settings.retries;
+
+	batch->sent = batch->sent || answer->sent;
+	/* The broker had it already: that it is there is what was wanted. */
+	if (answer->err == MQ_OK || answer->err == MQ_E_DUPLICATE_SEQUENCE_NUMBER) {
+		acc->last_failure.code = MQ_OK;
+		if (batch->producer_id >= 0)
+			mq_acc_acked(batch, answer->base_offset);
+		if (!batch->done) {
+			batch->base_offset = answer->base_offset;
+			batch->append_time = answer->append_time;
+			batch->error.code = MQ_OK;
+			batch->error.text[0] = '\0';
+			mq_acc_end(acc, batch);
+		}
+	} else if (may_retry(acc, batch, answer)) {
+		explain(acc, batch, answer);
+		retry(acc, batch, answer, now_us);
+		return;
+	} else if (!batch->done) {
+		explain(acc, batch, answer);
+		if (batch->producer_id >= 0)
+			mq_acc_sequence_lost(acc, batch, answer->err, retries_left);
+		mq_acc_end(acc, batch);
+	}
+	mq_acc_let_go(acc, batch);
+}

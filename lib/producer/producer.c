@@ -1,0 +1,477 @@
+/* What the application's threads do: sending, waiting, closing. */
+#include "producer/producer.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/conf.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/topic.h"
+#include "record/records.h"
+
+/* Name look-ups block, so they have a worker. */
+#define WORKERS 1
+
+/* How long before a sender gives up waiting for metadata the loop is asked what
+ * is in the way. */
+#define EXPLAIN_AHEAD_US 5000
+
+#define WAIT_MAX_US (INT64_MAX / 4)
+
+static int64_t now_us(const struct mq_producer *p)
+{
+	return mq_env_now_us(p->env);
+}
+
+static int64_t deadline(const struct mq_producer *p, int timeout_ms)
+{
+	return now_us(p) + (int64_t)MQ_MAX(timeout_ms, 0) * 1000;
+}
+
+/* --- beginning and end ---------------------------------------------------------- */
+
+static mq_err find_direct(struct mq_producer *p, mq_error *error)
+{
+	struct mq_address *addresses;
+	int n;
+	mq_err err =
+	    mq_addresses_parse(mq_conf_str(p->conf, "bootstrap.servers"), &addresses, &n, error);
+
+	if (err != MQ_OK)
+		return err;
+	if (addresses[0].inproc)
+		memcpy(p->direct_name, addresses[0].host, sizeof(p->direct_name));
+	free(addresses);
+	return MQ_OK;
+}
+
+static mq_err start(struct mq_producer *p, const struct mq_dialer *dialer, mq_error *error)
+{
+	struct mq_client_args args = {.conf = p->conf, .dialer = dialer, .auto_create = true};
+	struct mq_producer_settings settings;
+	uint64_t seed;
+	mq_err err = mq_producer_settings_read(&settings, p->conf, error);
+
+	if (err == MQ_OK && !dialer)
+		err = find_direct(p, error);
+	if (err != MQ_OK)
+		return err;
+	p->env = mq_env_system_new(WORKERS);
+	if (p->env)
+		p->loop = mq_loop_new(p->env, p->logger);
+	if (!p->loop)
+		return mq_fail(error, MQ_E_NOMEM, "out of memory or of descriptors");
+	mq_env_random(p->env, &seed, sizeof(seed));
+	mq_acc_init(&p->acc, &settings, p->logger, seed);
+	mq_prod_sender_init(p);
+	if (!p->has_timer)
+		return mq_fail(error, MQ_E_NOMEM, "out of memory");
+	args.loop = p->loop;
+	err = mq_client_new(&p->client, &args, error);
+	if (err == MQ_OK)
+		err = mq_loop_start(p->loop, "mq-producer", error);
+	p->started = err == MQ_OK;
+	return err;
+}
+
+mq_err mq_prod_new(struct mq_producer **out, const mq_conf *conf, const struct mq_dialer *dialer,
+		   mq_error *error)
+{
+	struct mq_producer *p = mq_calloc(1, sizeof(*p));
+	mq_err err;
+
+	if (!p)
+		return mq_fail(error, MQ_E_NOMEM, "out of memory");
+	p->forks = mq_env_forks();
+	mq_mutex_init(&p->lock);
+	mq_cond_init(&p->changed);
+	mq_list_init(&p->calls);
+	mq_list_init(&p->unused);
+	p->conf = mq_conf_dup(conf);
+	if (p->conf) {
+		p->logger = mq_conf_logger(p->conf);
+		err = start(p, dialer, error);
+	} else {
+		err = mq_fail(error, MQ_E_NOMEM, "out of memory");
+	}
+	if (err != MQ_OK) {
+		mq_prod_free(p);
+		return err;
+	}
+	mq_conf_say_known(p->conf);
+	*out = p;
+	return MQ_OK;
+}
+
+void mq_prod_free(struct mq_producer *p)
+{
+	if (!p)
+		return;
+	if (p->started)
+		(void)mq_prod_close(p, 0, NULL, NULL);
+	else
+		mq_client_free(p->client);
+	if (p->loop) {
+		mq_prod_sender_deinit(p);
+		mq_acc_deinit(&p->acc);
+	}
+	mq_loop_free(p->loop);
+	mq_env_system_free(p->env);
+	mq_conf_free(p->conf);
+	mq_cond_deinit(&p->changed);
+	mq_mutex_deinit(&p->lock);
+	free(p);
+}
+
+/* --- waiting ------------------------------------------------------------------------ */
+
+void mq_prod_tell(struct mq_producer *p)
+{
+	if (p->n_waiting > 0)
+		mq_cond_broadcast(&p->changed);
+}
+
+/* False when the deadline has passed. */
+static bool wait_change(struct mq_producer *p, int64_t deadline_us)
+{
+	bool in_time;
+
+	p->n_waiting++;
+	in_time = mq_cond_wait(&p->changed, &p->lock, deadline_us);
+	p->n_waiting--;
+	return in_time;
+}
+
+static mq_err fail_closed(mq_error *error)
+{
+	return mq_fail(error, MQ_E_CLOSED, "the producer is closed or closing");
+}
+
+static bool is_settled(const struct mq_acc_topic *topic)
+{
+	return topic->n > 0 || (topic->err != MQ_OK && !mq_err_retriable(topic->err));
+}
+
+/* What no waiting mends, such as a certificate that is not trusted. */
+static bool is_hopeless(const struct mq_producer *p)
+{
+	return p->acc.why.code != MQ_OK && !mq_err_retriable(p->acc.why.code);
+}
+
+/* Until the topic's partitions are known. The lock is held. */
+static mq_err wait_topic(struct mq_producer *p, struct mq_acc_topic *topic, int64_t deadline_us,
+			 mq_error *error)
+{
+	int64_t began_us = now_us(p);
+
+	topic->err = p->acc.why.code = MQ_OK;
+	while (!is_settled(topic) && !is_hopeless(p) && p->state == MQ_PRODUCER_OPEN &&
+	       now_us(p) < deadline_us) {
+		topic->wanted = p->acc.want_metadata = true;
+		p->explain_us = MQ_MIN(p->explain_us, deadline_us - EXPLAIN_AHEAD_US);
+		mq_prod_wake(p);
+		(void)wait_change(p, deadline_us);
+	}
+	if (topic->n > 0)
+		return MQ_OK;
+	if (is_settled(topic))
+		return mq_fail(error, topic->err, "%.249s: %s", topic->name,
+			       mq_err_text(topic->err));
+	if (p->state != MQ_PRODUCER_OPEN)
+		return fail_closed(error);
+	if (is_hopeless(p))
+		return mq_fail(error, p->acc.why.code, "%s", p->acc.why.text);
+	return mq_fail(error, MQ_E_TIMED_OUT,
+		       "the partitions of %.100s were not found out within %.1f s: %.300s",
+		       topic->name, (double)(now_us(p) - began_us) / 1e6,
+		       p->acc.why.code != MQ_OK ? p->acc.why.text : "no broker has answered");
+}
+
+/* The topic with its partitions known. The lock is held. */
+static mq_err get_topic(struct mq_producer *p, const char *name, int64_t block_us,
+			struct mq_acc_topic **out, mq_error *error)
+{
+	if (!p->acc.last_topic || strcmp(p->acc.last_topic->name, name) != 0) {
+		if (!mq_topic_name_ok(mq_str(name)))
+			return mq_fail(error, MQ_E_ARG, "\"%.260s\" cannot be a topic", name);
+	}
+	*out = mq_acc_topic(&p->acc, name);
+	if (*out && (*out)->n > 0)
+		return MQ_OK;
+	if (!*out)
+		return mq_fail(error, MQ_E_NOMEM, "out of memory, or too many topics");
+	return wait_topic(p, *out, now_us(p) + block_us, error);
+}
+
+/* --- sending -------------------------------------------------------------------------- */
+
+/* The size of a batch for this record alone; 0 with error: it is too big. */
+static size_t batch_size(const struct mq_producer *p, const mq_record *record, mq_error *error)
+{
+	const struct mq_producer_settings *s = &p->acc.settings;
+	size_t size = mq_builder_batch_size_one(record->key, record->value,
+						(const struct mq_header_view *)record->headers,
+						record->n_headers);
+
+	if (size > 0 && size <= s->request_max && size <= s->memory_max)
+		return size;
+	mq_fail(error, MQ_E_TOO_BIG, "the record takes %zu bytes, and %s is %zu", size,
+		size > s->request_max ? "max.request.size" : "buffer.memory",
+		size > s->request_max ? s->request_max : s->memory_max);
+	return 0;
+}
+
+/* Anything from here on is measured before it is taken. */
+static bool is_big(const struct mq_producer *p, const mq_record *record)
+{
+	return record->n_headers > 0 || record->key.size > p->acc.settings.request_max / 4 ||
+	       record->value.size > p->acc.settings.request_max / 4;
+}
+
+/* The time of a record that has none. It is read when its batch is opened; a
+ * batch that has to wait asks the cheap clock whether that was long ago. */
+static int64_t stamp(struct mq_producer *p, struct mq_acc_batch *batch)
+{
+	int64_t coarse_us;
+
+	if (!batch->overdue)
+		return batch->stamp_ms;
+	coarse_us = mq_env_now_coarse_us(p->env);
+	if (coarse_us - batch->stamped_us >= 1000) {
+		batch->stamped_us = coarse_us;
+		batch->stamp_ms = mq_env_wall_ms(p->env);
+	}
+	return batch->stamp_ms;
+}
+
+/* A batch was opened: somebody has to look at it when it has lingered. */
+static void opened(struct mq_producer *p, struct mq_acc_part *part, struct mq_acc_batch *batch)
+{
+	const struct mq_producer_settings *s = &p->acc.settings;
+	bool ready = s->linger_us == 0 || batch->list.prev != &part->queue;
+	int64_t due_us = batch->opened_us + (ready ? 0 : s->linger_us);
+
+	/* The answers of a broker that has its fill of requests come first. */
+	if (part->leader && part->leader->in_flight >= s->in_flight_max)
+		batch->overdue = true;
+	else if (p->direct_name[0] && ready)
+		mq_prod_pump(p);
+	else if (due_us < p->timer_us)
+		mq_prod_wake(p);
+}
+
+/* Waits for memory, with the lock; false: the time is over. */
+static bool wait_memory(struct mq_producer *p, int64_t deadline_us)
+{
+	bool in_time = now_us(p) < deadline_us;
+	size_t used = p->acc.memory_used;
+
+	if (!in_time)
+		return false;
+	p->acc.n_blocked++;
+	mq_prod_pump(p);
+	/* The pump may have made room by itself. */
+	if (p->acc.memory_used >= used)
+		in_time = wait_change(p, deadline_us);
+	p->acc.n_blocked--;
+	return in_time || now_us(p) < deadline_us;
+}
+
+static mq_err fail_full(const struct mq_producer *p, const struct mq_acc_part *part,
+			mq_error *error)
+{
+	const struct mq_acc_batch *batch = NULL;
+
+	if (!mq_list_empty(&p->acc.all))
+		batch = mq_list_entry(p->acc.all.next, struct mq_acc_batch, all);
+	return mq_fail(error, MQ_E_FULL,
+		       "no memory for %.249s-%d: buffer.memory is used up%s%.180s",
+		       part->topic->name, part->index, batch && batch->error.text[0] ? "; " : "",
+		       batch ? batch->error.text : "");
+}
+
+/* Puts the record into a batch of its partition. The lock is held. */
+static mq_err enqueue(struct mq_producer *p, struct mq_acc_part *part, const mq_record *record,
+		      mq_sent_cb *done, void *arg, int64_t block_us, mq_error *error)
+{
+	int64_t deadline_us = 0;
+	bool is_new = false;
+
+	for (;;) {
+		struct mq_acc_batch *batch = mq_acc_open_batch(part);
+		size_t size;
+		int64_t at_us;
+		mq_err err = MQ_E_FULL;
+
+		if (p->state != MQ_PRODUCER_OPEN)
+			return fail_closed(error);
+		if (batch)
+			err = mq_acc_append(&p->acc, batch, record,
+					    record->timestamp.set ? record->timestamp.value
+								  : stamp(p, batch),
+					    done, arg);
+		if (err == MQ_OK) {
+			if (is_new)
+				opened(p, part, batch);
+			return MQ_OK;
+		}
+		if (err != MQ_E_FULL)
+			return mq_fail(error, err, "out of memory");
+		size = batch_size(p, record, error);
+		if (size == 0)
+			return MQ_E_TOO_BIG;
+		at_us = now_us(p);
+		err = mq_acc_open(&p->acc, part, size, at_us, mq_env_wall_ms(p->env));
+		if (err == MQ_OK) {
+			is_new = true;
+			continue;
+		}
+		if (err != MQ_E_FULL)
+			return mq_fail(error, err, "out of memory");
+		if (deadline_us == 0)
+			deadline_us = at_us + block_us;
+		if (!wait_memory(p, deadline_us))
+			return fail_full(p, part, error);
+	}
+}
+
+mq_err mq_prod_send(struct mq_producer *p, const mq_record *record, mq_sent_cb *done, void *arg,
+		    mq_error *error)
+{
+	struct mq_acc_topic *topic;
+	struct mq_acc_part *part;
+	int64_t block_us;
+	mq_err err = MQ_OK;
+
+	if (is_big(p, record) && batch_size(p, record, error) == 0)
+		return MQ_E_TOO_BIG;
+	mq_mutex_lock(&p->lock);
+	block_us = mq_prod_is_reporter(p) ? 0 : MQ_MIN(p->acc.settings.block_us, WAIT_MAX_US);
+	if (p->state != MQ_PRODUCER_OPEN)
+		err = fail_closed(error);
+	if (err == MQ_OK)
+		err = get_topic(p, record->topic, block_us, &topic, error);
+	if (err == MQ_OK) {
+		part = mq_acc_choose(&p->acc, topic, record, error);
+		err = part ? enqueue(p, part, record, done, arg, block_us, error) : MQ_E_ARG;
+	}
+	mq_mutex_unlock(&p->lock);
+	return err;
+}
+
+/* --- the rest -------------------------------------------------------------------------- */
+
+/* Until every batch up to this one is reported. The lock is held. */
+static bool wait_serial(struct mq_producer *p, uint64_t serial, int64_t deadline_us)
+{
+	while (!mq_list_empty(&p->acc.all)) {
+		if (mq_list_entry(p->acc.all.next, struct mq_acc_batch, all)->serial > serial)
+			break;
+		if (!wait_change(p, deadline_us) && now_us(p) >= deadline_us)
+			return false;
+	}
+	return true;
+}
+
+mq_err mq_prod_flush(struct mq_producer *p, int timeout_ms, mq_error *error)
+{
+	int64_t deadline_us = deadline(p, timeout_ms);
+	uint64_t serial;
+	mq_err err = MQ_OK;
+
+	mq_mutex_lock(&p->lock);
+	serial = p->acc.last_serial;
+	if (mq_prod_is_reporter(p)) {
+		err = mq_fail(error, MQ_E_STATE, "flushing in a callback would wait for itself");
+	} else {
+		p->acc.flush_serial = serial;
+		mq_prod_pump(p);
+		if (!wait_serial(p, serial, deadline_us))
+			err = mq_fail(error, MQ_E_TIMED_OUT,
+				      "%llu records were still on their way after %d ms",
+				      (unsigned long long)p->acc.counters.records_waiting,
+				      timeout_ms);
+	}
+	mq_mutex_unlock(&p->lock);
+	return err;
+}
+
+void mq_prod_purge(struct mq_producer *p, unsigned what)
+{
+	mq_mutex_lock(&p->lock);
+	mq_acc_give_up(&p->acc, what, MQ_E_PURGED, "given up by the application");
+	mq_prod_report(p);
+	while ((p->reporting || !mq_list_empty(&p->acc.done)) && !mq_prod_is_reporter(p))
+		(void)wait_change(p, MQ_NEVER_US);
+	mq_prod_wake(p);
+	mq_mutex_unlock(&p->lock);
+}
+
+mq_err mq_prod_partitions_for(struct mq_producer *p, const char *name, int timeout_ms,
+			      int32_t *n_partitions, mq_error *error)
+{
+	struct mq_acc_topic *topic;
+	mq_err err;
+
+	mq_mutex_lock(&p->lock);
+	if (mq_prod_is_reporter(p))
+		err = mq_fail(error, MQ_E_STATE, "asking in a callback would wait for itself");
+	else if (p->state != MQ_PRODUCER_OPEN)
+		err = fail_closed(error);
+	else
+		err = get_topic(p, name, (int64_t)MQ_MAX(timeout_ms, 0) * 1000, &topic, error);
+	if (err == MQ_OK) {
+		*n_partitions = topic->n;
+		topic->used_us = now_us(p);
+	}
+	mq_mutex_unlock(&p->lock);
+	return err;
+}
+
+/* The lock is held. */
+static void close_first(struct mq_producer *p, int64_t deadline_us)
+{
+	p->state = MQ_PRODUCER_CLOSING;
+	p->acc.closing = true;
+	mq_prod_tell(p);
+	mq_prod_pump(p);
+	if (!wait_serial(p, UINT64_MAX, deadline_us)) {
+		mq_acc_give_up(&p->acc, MQ_PURGE_QUEUE | MQ_PURGE_IN_FLIGHT, MQ_E_CLOSED,
+			       "the producer was closed before it was delivered");
+		mq_prod_report(p);
+		(void)wait_serial(p, UINT64_MAX, MQ_NEVER_US);
+	}
+	mq_mutex_unlock(&p->lock);
+	mq_prod_cancel(p);
+	mq_mutex_lock(&p->lock);
+	p->state = MQ_PRODUCER_CLOSED;
+	mq_prod_tell(p);
+}
+
+mq_err mq_prod_close(struct mq_producer *p, int timeout_ms, uint64_t *n_lost, mq_error *error)
+{
+	int64_t deadline_us = deadline(p, timeout_ms);
+	uint64_t failed, lost;
+	mq_err err = MQ_OK;
+
+	mq_mutex_lock(&p->lock);
+	failed = p->acc.counters.records_failed;
+	if (mq_prod_is_reporter(p)) {
+		mq_mutex_unlock(&p->lock);
+		return mq_fail(error, MQ_E_STATE, "closing in a callback would wait for itself");
+	}
+	if (p->state == MQ_PRODUCER_OPEN)
+		close_first(p, deadline_us);
+	while (p->state != MQ_PRODUCER_CLOSED)
+		(void)wait_change(p, MQ_NEVER_US);
+	lost = p->acc.counters.records_failed - failed;
+	mq_mutex_unlock(&p->lock);
+	if (n_lost)
+		*n_lost = lost;
+	if (lost > 0)
+		err = mq_fail(error, MQ_E_TIMED_OUT, "%llu records were not delivered",
+			      (unsigned long long)lost);
+	return err;
+}

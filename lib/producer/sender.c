@@ -1,0 +1,622 @@
+/*
+ * Sending: Produce requests on their way, the questions for metadata and for a
+ * producer id, and the callbacks at the end.
+ */
+#include <assert.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "producer/producer.h"
+#include "protocol/wire.h"
+
+/* Produce since record batches (KIP-98), and since zstd (KIP-110). */
+#define VERSION_BATCHES 3
+#define VERSION_ZSTD    7
+
+/* How long one wait for a broker in this process takes at the end. */
+#define CANCEL_STEP_US 10000
+
+enum direct_state { STARTING, AWAY, ANSWERED };
+
+/* A Produce request. Over TCP it goes through the client; to a broker in this
+ * process as a call of its own, which needs no thread but the one that sends. */
+struct mq_produce_call {
+	struct mq_list list; /* the producer's calls, or its unused ones */
+	struct mq_producer *p;
+	struct mq_acc_broker *broker;
+	struct mq_list batches;
+	struct mq_request req;
+	struct mq_produce_request request;
+	struct mq_acc_batch **by_topic; /* the batches in the request's order */
+	struct mq_produce_request_topic *topics;
+	struct mq_produce_request_partition *parts;
+	struct mq_piece *pieces;
+	size_t n, capacity;
+
+	_Atomic int direct; /* enum direct_state */
+	bool is_direct;
+	mq_err answer; /* of a direct call */
+	struct mq_post post;
+};
+
+/* --- the request -------------------------------------------------------------------- */
+
+static void call_free(struct mq_produce_call *call)
+{
+	free(call->by_topic);
+	free(call->topics);
+	free(call->parts);
+	free(call->pieces);
+	free(call);
+}
+
+static void *grown(void *p, size_t n, size_t size, bool *ok)
+{
+	void *q = mq_reallocarray(p, n, size);
+
+	*ok = *ok && q;
+	return q ? q : p;
+}
+
+static bool call_reserve(struct mq_produce_call *call, size_t n)
+{
+	size_t capacity = MQ_MAX(n, call->capacity * 2);
+	bool ok = true;
+
+	if (n <= call->capacity)
+		return true;
+	call->by_topic = grown(call->by_topic, capacity, sizeof(struct mq_acc_batch *), &ok);
+	call->topics = grown(call->topics, capacity, sizeof(*call->topics), &ok);
+	call->parts = grown(call->parts, capacity, sizeof(*call->parts), &ok);
+	call->pieces = grown(call->pieces, capacity, sizeof(*call->pieces), &ok);
+	if (ok)
+		call->capacity = capacity;
+	return ok;
+}
+
+static int order(const void *a, const void *b)
+{
+	const struct mq_acc_batch *const *x = a, *const *y = b;
+	uintptr_t tx = (uintptr_t)(*x)->part->topic, ty = (uintptr_t)(*y)->part->topic;
+
+	return (tx > ty) - (tx < ty);
+}
+
+/* Lists the batches, those of one topic together. */
+static mq_err call_list(struct mq_produce_call *call)
+{
+	struct mq_list *it;
+	size_t n = 0;
+
+	mq_list_each (it, &call->batches)
+		n++;
+	if (!call_reserve(call, n))
+		return MQ_E_NOMEM;
+	call->n = 0;
+	mq_list_each (it, &call->batches)
+		call->by_topic[call->n++] = mq_list_entry(it, struct mq_acc_batch, list);
+	if (n > 1)
+		qsort(call->by_topic, n, sizeof(struct mq_acc_batch *), order);
+	return MQ_OK;
+}
+
+/* Closes the batches and fills the request in; without the lock. */
+static mq_err call_fill(struct mq_produce_call *call, mq_error *error)
+{
+	const struct mq_producer_settings *s = &call->p->acc.settings;
+	struct mq_produce_request *request = &call->request;
+	struct mq_produce_request_topic *topic = NULL;
+	mq_err err = call_list(call);
+
+	if (err != MQ_OK)
+		return mq_fail(error, err, "out of memory");
+	mq_set_defaults(mq_produce_request, request);
+	request->acks = s->acks;
+	request->timeout_ms = s->request_ms;
+	request->topic_data = call->topics;
+	for (size_t i = 0; i < call->n; i++) {
+		struct mq_acc_batch *batch = call->by_topic[i];
+		struct mq_produce_request_partition *part = &call->parts[i];
+
+		err = mq_acc_close_batch(batch, &call->p->scratch, error);
+		if (err != MQ_OK)
+			return err;
+		if (i == 0 || call->by_topic[i - 1]->part->topic != batch->part->topic) {
+			topic = &call->topics[request->n_topic_data++];
+			mq_set_defaults(mq_produce_request_topic, topic);
+			topic->name =
+			    mq_mem(batch->part->topic->name, batch->part->topic->name_size);
+			topic->partition_data = part;
+		}
+		topic->n_partition_data++;
+		mq_set_defaults(mq_produce_request_partition, part);
+		part->index = batch->part->index;
+		call->pieces[i] =
+		    (struct mq_piece){.data = batch->bytes.data, .size = batch->bytes.size};
+		part->records.pieces = &call->pieces[i];
+		part->records.n_pieces = 1;
+	}
+	return MQ_OK;
+}
+
+/* --- the answer ----------------------------------------------------------------------- */
+
+static void answer_all(struct mq_produce_call *call, const struct mq_acc_answer *answer,
+		       int64_t now_us)
+{
+	struct mq_list *it, *tmp;
+
+	mq_list_each_safe (it, tmp, &call->batches)
+		mq_acc_answer(&call->p->acc, mq_list_entry(it, struct mq_acc_batch, list), answer,
+			      now_us);
+}
+
+/* The batch an answer is for: answers come in the request's order, so the guess
+ * is right unless the broker has its own. */
+static struct mq_acc_batch *find(struct mq_produce_call *call, size_t guess, mq_bytes topic,
+				 int32_t index)
+{
+	for (size_t i = 0; i < call->n; i++) {
+		size_t at = (guess + i) % call->n;
+		struct mq_acc_batch *batch = call->by_topic[at];
+
+		if (batch && batch->part->index == index &&
+		    mq_bytes_eq(mq_mem(batch->part->topic->name, batch->part->topic->name_size),
+				topic)) {
+			call->by_topic[at] = NULL;
+			return batch;
+		}
+	}
+	return NULL;
+}
+
+static void take_partition(struct mq_produce_call *call, size_t guess, mq_bytes topic,
+			   const struct mq_produce_response_partition *r, int64_t now_us)
+{
+	struct mq_acc_batch *batch = find(call, guess, topic, r->index);
+	struct mq_acc_answer answer = {.err = (mq_err)r->error_code,
+				       .base_offset = r->base_offset,
+				       .append_time = r->log_append_time_ms,
+				       .log_start = r->log_start_offset,
+				       .sent = true};
+	char text[MQ_ERROR_TEXT_MAX];
+
+	if (!batch)
+		return;
+	if (r->error_message.data) {
+		size_t n = MQ_MIN(r->error_message.size, sizeof(text) - 1);
+
+		memcpy(text, r->error_message.data, n);
+		text[n] = '\0';
+		answer.text = text;
+	}
+	mq_acc_answer(&call->p->acc, batch, &answer, now_us);
+}
+
+/* The outcome of a request. The lock is held. */
+static void complete(struct mq_produce_call *call, mq_err err, const char *text, bool sent)
+{
+	struct mq_producer *p = call->p;
+	const struct mq_produce_response *response = call->req.call.response;
+	struct mq_acc_answer rest = {.err = err,
+				     .text = text,
+				     .base_offset = -1,
+				     .append_time = -1,
+				     .log_start = -1,
+				     .sent = sent};
+	int64_t now_us = mq_env_now_us(p->env);
+	size_t guess = 0;
+
+	for (int32_t t = 0; err == MQ_OK && response && t < response->n_responses; t++) {
+		const struct mq_produce_response_topic *topic = &response->responses[t];
+
+		for (int32_t i = 0; i < topic->n_partition_responses; i++)
+			take_partition(call, guess++, topic->name, &topic->partition_responses[i],
+				       now_us);
+	}
+	/* With acks=0 nothing is answered, and that is fine. */
+	if (err == MQ_OK && p->acc.settings.acks != 0) {
+		rest.err = MQ_E_PROTOCOL;
+		rest.text = "the broker's answer leaves it out";
+	}
+	answer_all(call, &rest, now_us);
+	call->broker->in_flight--;
+	p->acc.counters.requests_in_flight--;
+	if (call->is_direct)
+		mq_call_release(&call->req.call);
+	else
+		mq_request_release(&call->req);
+	mq_list_remove(&call->list);
+	mq_list_push(&p->unused, &call->list);
+	mq_prod_tell(p);
+}
+
+/* --- through the client ------------------------------------------------------------------ */
+
+static mq_err prepare(struct mq_request *req, int16_t version)
+{
+	const struct mq_produce_call *call = req->arg;
+
+	if (version < VERSION_BATCHES)
+		return MQ_E_UNSUPPORTED;
+	if (version < VERSION_ZSTD && call->p->acc.settings.compression == MQ_COMPRESSION_ZSTD)
+		return MQ_E_UNSUPPORTED_COMPRESSION_TYPE;
+	return MQ_OK;
+}
+
+/* On the loop's thread. */
+static void produce_done(struct mq_request *req, mq_err err)
+{
+	struct mq_produce_call *call = req->arg;
+	struct mq_producer *p = call->p;
+
+	mq_mutex_lock(&p->lock);
+	complete(call, err, req->error.text, req->attempts > 0);
+	mq_prod_pump(p);
+	mq_mutex_unlock(&p->lock);
+}
+
+static void start_client(struct mq_produce_call *call)
+{
+	struct mq_producer *p = call->p;
+	struct mq_request *req = &call->req;
+
+	mq_request_init(req, MQ_API_PRODUCE, &call->request, produce_done, call);
+	req->route.to = MQ_TO_BROKER;
+	req->route.id = call->broker->id;
+	req->once = true;
+	req->prepare = prepare;
+	req->deadline_us = mq_env_now_us(p->env) + (int64_t)p->acc.settings.request_ms * 1000;
+	mq_client_send(p->client, req);
+}
+
+/* --- within the process ------------------------------------------------------------------- */
+
+static const char *direct_text(mq_err err)
+{
+	return err == MQ_E_CONNECT ? "no broker of this name runs in this process"
+				   : mq_err_text(err);
+}
+
+/* The lock is held. */
+static void direct_complete(struct mq_produce_call *call)
+{
+	struct mq_producer *p = call->p;
+
+	p->n_direct--;
+	if (call->answer == MQ_E_CLOSED)
+		p->direct_down = true;
+	complete(call, call->answer, direct_text(call->answer), call->answer != MQ_E_CONNECT);
+}
+
+static void direct_post(struct mq_post *post)
+{
+	struct mq_produce_call *call = mq_container_of(post, struct mq_produce_call, post);
+	struct mq_producer *p = call->p;
+
+	mq_mutex_lock(&p->lock);
+	direct_complete(call);
+	mq_prod_pump(p);
+	mq_mutex_unlock(&p->lock);
+}
+
+/* Any thread: within mq_link_start() mostly, else its answer goes to the loop. */
+static void direct_done(struct mq_call *net, mq_err err)
+{
+	struct mq_produce_call *call = net->done_arg;
+
+	call->answer = err;
+	if (atomic_exchange(&call->direct, ANSWERED) == AWAY)
+		mq_loop_post(call->p->loop, &call->post);
+}
+
+/* Opens the link if need be. The lock is held. */
+static mq_err direct_open(struct mq_producer *p)
+{
+	if (p->direct_down && p->n_direct == 1) {
+		mq_link_close(p->direct);
+		p->direct = NULL;
+		p->direct_down = false;
+	}
+	if (p->direct_down)
+		return MQ_E_CLOSED;
+	if (!p->direct && mq_inproc_link_open(p->direct_name, &p->direct, NULL) != MQ_OK)
+		return MQ_E_CONNECT;
+	return MQ_OK;
+}
+
+/* True: the answer is there already. */
+static bool start_direct(struct mq_produce_call *call)
+{
+	struct mq_producer *p = call->p;
+	struct mq_call *net = &call->req.call;
+
+	memset(net, 0, sizeof(*net));
+	mq_arena_init(&net->arena, 0);
+	mq_list_init(&net->node);
+	net->api_key = MQ_API_PRODUCE;
+	net->api_version = mq_produce_request_version_max;
+	net->client_id = mq_str("libmq");
+	net->request = &call->request;
+	net->done = direct_done;
+	net->done_arg = call;
+	mq_post_init(&call->post, direct_post);
+	if (call->answer != MQ_OK)
+		return true;
+	atomic_store(&call->direct, STARTING);
+	mq_link_start(p->direct, net);
+	return atomic_exchange(&call->direct, AWAY) == ANSWERED;
+}
+
+/* --- the pump --------------------------------------------------------------------------------- */
+
+static struct mq_produce_call *call_get(struct mq_producer *p)
+{
+	struct mq_produce_call *call;
+
+	if (!mq_list_empty(&p->unused)) {
+		call = mq_list_entry(p->unused.next, struct mq_produce_call, list);
+		mq_list_remove(&call->list);
+		return call;
+	}
+	call = mq_calloc(1, sizeof(*call));
+	if (!call)
+		return NULL;
+	call->p = p;
+	mq_list_init(&call->list);
+	mq_list_init(&call->batches);
+	return call;
+}
+
+/* Takes the next request that is ready. The lock is held. */
+static struct mq_produce_call *call_take(struct mq_producer *p)
+{
+	struct mq_produce_call *call = call_get(p);
+
+	if (!call)
+		return NULL;
+	call->broker = mq_acc_drain(&p->acc, mq_env_now_us(p->env), &call->batches);
+	if (!call->broker) {
+		mq_list_push(&p->unused, &call->list);
+		return NULL;
+	}
+	mq_list_push(&p->calls, &call->list);
+	p->acc.counters.requests_in_flight++;
+	call->is_direct = p->direct_name[0] != '\0';
+	if (call->is_direct) {
+		p->n_direct++;
+		atomic_store(&call->direct, STARTING);
+		call->answer = direct_open(p);
+	}
+	return call;
+}
+
+/* A request that could not be made. The lock is held. */
+static void call_fail(struct mq_produce_call *call, const mq_error *error)
+{
+	call->p->n_direct -= call->is_direct;
+	/* Nothing of it has come to the client. */
+	call->is_direct = true;
+	memset(&call->req.call, 0, sizeof(call->req.call));
+	mq_arena_init(&call->req.call.arena, 0);
+	complete(call, error->code, error->text, false);
+}
+
+/* Sends one request if one is ready. The lock is held, and given up meanwhile. */
+static bool send_one(struct mq_producer *p)
+{
+	struct mq_produce_call *call = call_take(p);
+	mq_error error = {MQ_OK, ""};
+	bool answered = false;
+	uint64_t bytes = 0;
+	size_t n = 0;
+
+	if (!call)
+		return false;
+	mq_mutex_unlock(&p->lock);
+	if (call_fill(call, &error) == MQ_OK) {
+		for (n = 0; n < call->n; n++)
+			bytes += call->pieces[n].size;
+		if (call->is_direct)
+			answered = start_direct(call);
+	}
+	mq_mutex_lock(&p->lock);
+	p->acc.counters.requests_sent += n > 0;
+	p->acc.counters.batches_sent += n;
+	p->acc.counters.bytes_sent += bytes;
+	if (error.code != MQ_OK)
+		call_fail(call, &error);
+	else if (answered)
+		direct_complete(call);
+	else if (n > 0 && !p->direct_name[0])
+		start_client(call);
+	return true;
+}
+
+void mq_prod_pump(struct mq_producer *p)
+{
+	int64_t now_us, due_us = INT64_MAX;
+	bool on_loop = mq_loop_is_self(p->loop);
+
+	if (p->quiet)
+		return;
+	if (!on_loop && !p->direct_name[0]) {
+		mq_prod_wake(p);
+		return;
+	}
+	if (p->pumping) {
+		p->again = true;
+		return;
+	}
+	p->pumping = true;
+	do {
+		p->again = false;
+		mq_acc_step(&p->acc, mq_env_now_us(p->env));
+		while (send_one(p))
+			;
+		mq_prod_report(p);
+	} while (p->again);
+	p->pumping = false;
+	now_us = mq_env_now_us(p->env);
+	if (on_loop) {
+		mq_prod_ask(p, now_us, &due_us);
+		due_us = MQ_MIN(due_us, mq_acc_due(&p->acc, now_us));
+		due_us = MQ_MIN(due_us, p->explain_us);
+		mq_timer_arm(&p->timer, due_us);
+		p->timer_us = due_us;
+	} else if (mq_acc_due(&p->acc, now_us) < p->timer_us || mq_prod_wants_ask(p, now_us)) {
+		mq_prod_wake(p);
+	}
+}
+
+void mq_prod_wake(struct mq_producer *p)
+{
+	if (p->woken)
+		return;
+	p->woken = true;
+	mq_loop_post(p->loop, &p->wake);
+}
+
+static void on_wake(struct mq_post *post)
+{
+	struct mq_producer *p = mq_container_of(post, struct mq_producer, wake);
+
+	mq_mutex_lock(&p->lock);
+	p->woken = false;
+	mq_prod_pump(p);
+	mq_mutex_unlock(&p->lock);
+}
+
+static void on_timer(void *arg)
+{
+	struct mq_producer *p = arg;
+
+	mq_mutex_lock(&p->lock);
+	p->timer_us = INT64_MAX;
+	mq_prod_pump(p);
+	mq_mutex_unlock(&p->lock);
+}
+
+/* --- callbacks ---------------------------------------------------------------------------------
+ */
+
+static _Thread_local char self_mark;
+
+bool mq_prod_is_reporter(const struct mq_producer *p)
+{
+	return p->reporting && p->reporter == &self_mark;
+}
+
+static void run_callbacks(const struct mq_acc_batch *batch)
+{
+	mq_sent sent = {.err = batch->error.code,
+			.text = batch->error.code != MQ_OK ? batch->error.text : "",
+			.topic = batch->part->topic->name,
+			.partition = batch->part->index};
+	int64_t offset = batch->base_offset;
+
+	for (uint32_t r = 0; r < batch->n_runs; r++) {
+		const struct mq_sent_run *run = &batch->runs[r];
+
+		sent.timestamp = batch->append_time >= 0 ? batch->append_time : run->timestamp;
+		for (uint32_t i = 0; i < run->n; i++) {
+			sent.offset = offset;
+			if (offset >= 0)
+				offset++;
+			if (run->done)
+				run->done(run->arg, &sent);
+		}
+	}
+}
+
+void mq_prod_report(struct mq_producer *p)
+{
+	struct mq_list batches, *it, *tmp;
+
+	if (p->reporting)
+		return;
+	p->reporting = true;
+	p->reporter = &self_mark;
+	while (!mq_list_empty(&p->acc.done)) {
+		mq_list_init(&batches);
+		mq_list_append(&batches, &p->acc.done);
+		mq_mutex_unlock(&p->lock);
+		mq_list_each (it, &batches)
+			run_callbacks(mq_list_entry(it, struct mq_acc_batch, report));
+		mq_mutex_lock(&p->lock);
+		mq_list_each_safe (it, tmp, &batches) {
+			mq_list_remove(it);
+			mq_acc_reported(&p->acc, mq_list_entry(it, struct mq_acc_batch, report));
+		}
+		mq_prod_tell(p);
+	}
+	p->reporting = false;
+	mq_prod_tell(p);
+}
+
+/* --- beginning and end
+ * ---------------------------------------------------------------------------- */
+
+void mq_prod_sender_init(struct mq_producer *p)
+{
+	mq_codec_scratch_init(&p->scratch);
+	mq_arena_init(&p->metadata_arena, 0);
+	mq_post_init(&p->wake, on_wake);
+	p->has_timer = mq_timer_init(&p->timer, p->loop, on_timer, p);
+	p->timer_us = p->explain_us = INT64_MAX;
+}
+
+void mq_prod_sender_deinit(struct mq_producer *p)
+{
+	struct mq_list *it, *tmp;
+
+	assert(mq_list_empty(&p->calls));
+	mq_list_each_safe (it, tmp, &p->unused)
+		call_free(mq_list_entry(it, struct mq_produce_call, list));
+	if (p->has_timer)
+		mq_timer_deinit(&p->timer);
+	mq_codec_scratch_deinit(&p->scratch);
+	mq_arena_reset(&p->metadata_arena);
+}
+
+/* What is under way in the process is told to end, and waited for. */
+static void cancel_direct(struct mq_producer *p)
+{
+	struct mq_list *it;
+	bool told;
+
+	mq_mutex_lock(&p->lock);
+	while (p->n_direct > 0) {
+		struct mq_produce_call *call = NULL;
+
+		mq_list_each (it, &p->calls) {
+			call = mq_list_entry(it, struct mq_produce_call, list);
+			if (call->is_direct && atomic_load(&call->direct) == AWAY)
+				break;
+			call = NULL;
+		}
+		mq_mutex_unlock(&p->lock);
+		told = call && mq_link_cancel(p->direct, &call->req.call);
+		mq_loop_step(p->loop, mq_env_now_us(p->env) + (told ? 0 : CANCEL_STEP_US));
+		mq_mutex_lock(&p->lock);
+	}
+	mq_mutex_unlock(&p->lock);
+}
+
+void mq_prod_cancel(struct mq_producer *p)
+{
+	mq_mutex_lock(&p->lock);
+	p->quiet = true;
+	mq_mutex_unlock(&p->lock);
+	mq_loop_stop(p->loop);
+	mq_loop_join(p->loop);
+	cancel_direct(p);
+	if (p->direct)
+		mq_link_close(p->direct);
+	p->direct = NULL;
+	mq_client_free(p->client);
+	p->client = NULL;
+}

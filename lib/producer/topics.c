@@ -1,0 +1,244 @@
+/* The topics a producer sends to, and who leads their partitions. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "producer/accumulator.h"
+#include "protocol/wire.h"
+
+struct mq_acc_topic *mq_acc_topic(struct mq_acc *acc, const char *name)
+{
+	struct mq_acc_topic *topic = acc->last_topic;
+	size_t size;
+
+	if (topic && strcmp(topic->name, name) == 0)
+		return topic;
+	size = strlen(name);
+	topic = mq_map_get(&acc->topics, name, size);
+	if (!topic) {
+		if (acc->topics.n >= MQ_ACC_TOPICS_MAX)
+			return NULL;
+		topic = mq_calloc(1, sizeof(*topic));
+		if (!topic)
+			return NULL;
+		topic->name = mq_bytes_dup(mq_mem(name, size));
+		topic->name_size = size;
+		topic->counter = (uint32_t)mq_acc_random(acc);
+		topic->sticky = -1;
+		topic->updated_us = INT64_MIN;
+		if (!topic->name || !mq_map_set(&acc->topics, topic->name, size, topic)) {
+			free(topic->name);
+			free(topic);
+			return NULL;
+		}
+	}
+	acc->last_topic = topic;
+	return topic;
+}
+
+/* --- asking -------------------------------------------------------------------- */
+
+static bool is_stale(const struct mq_acc *acc, const struct mq_acc_topic *topic, int64_t now_us)
+{
+	return topic->updated_us == INT64_MIN ||
+	       now_us - topic->updated_us >= acc->settings.metadata_age_us;
+}
+
+bool mq_acc_wants_metadata(const struct mq_acc *acc, int64_t now_us)
+{
+	struct mq_list *it;
+
+	if (acc->want_metadata)
+		return true;
+	mq_list_each (it, &acc->active) {
+		struct mq_acc_part *part = mq_list_entry(it, struct mq_acc_part, active);
+
+		if (!part->leader || is_stale(acc, part->topic, now_us))
+			return true;
+	}
+	return false;
+}
+
+static bool is_used(const struct mq_acc *acc, const struct mq_acc_topic *topic, int64_t now_us)
+{
+	return topic->wanted || now_us - topic->used_us < acc->settings.metadata_idle_us;
+}
+
+struct mq_metadata_request_topic *mq_acc_metadata_topics(struct mq_acc *acc, int64_t now_us,
+							 struct mq_arena *arena, int32_t *n)
+{
+	struct mq_metadata_request_topic *out =
+	    mq_new(arena, mq_metadata_request_topic, acc->topics.n);
+	struct mq_acc_topic *topic;
+	struct mq_list *it;
+	size_t at = 0;
+
+	if (!out)
+		return NULL;
+	mq_list_each (it, &acc->active)
+		mq_list_entry(it, struct mq_acc_part, active)->topic->used_us = now_us;
+	*n = 0;
+	while ((topic = mq_map_next(&acc->topics, &at)))
+		if (is_used(acc, topic, now_us))
+			out[(*n)++].name = mq_mem(topic->name, topic->name_size);
+	acc->want_metadata = false;
+	return out;
+}
+
+/* --- answers -------------------------------------------------------------------- */
+
+static struct mq_acc_broker *broker_get(struct mq_acc *acc, int32_t id)
+{
+	struct mq_acc_broker *broker;
+	struct mq_list *it;
+
+	mq_list_each (it, &acc->brokers) {
+		broker = mq_list_entry(it, struct mq_acc_broker, list);
+		if (broker->id == id)
+			return broker;
+	}
+	broker = mq_calloc(1, sizeof(*broker));
+	if (!broker)
+		return NULL;
+	broker->id = id;
+	mq_list_push(&acc->brokers, &broker->list);
+	return broker;
+}
+
+static struct mq_acc_part *part_new(struct mq_acc_topic *topic, int32_t index)
+{
+	struct mq_acc_part *part = mq_calloc(1, sizeof(*part));
+
+	if (!part)
+		return NULL;
+	part->topic = topic;
+	part->index = index;
+	part->producer_id = MQ_NO_PRODUCER_ID;
+	part->producer_epoch = MQ_NO_PRODUCER_EPOCH;
+	part->acked_sequence = MQ_NO_SEQUENCE;
+	part->acked_offset = -1;
+	mq_list_init(&part->queue);
+	mq_list_init(&part->active);
+	mq_list_init(&part->sequenced);
+	mq_list_init(&part->trouble);
+	return part;
+}
+
+static bool grow(struct mq_acc_topic *topic, int32_t n)
+{
+	struct mq_acc_part **parts;
+	int32_t *available;
+
+	if (n <= topic->n_parts)
+		return true;
+	parts = mq_reallocarray(topic->parts, (size_t)n, sizeof(struct mq_acc_part *));
+	if (!parts)
+		return false;
+	topic->parts = parts;
+	available = mq_reallocarray(topic->available, (size_t)n, sizeof(*available));
+	if (!available)
+		return false;
+	topic->available = available;
+	while (topic->n_parts < n) {
+		parts[topic->n_parts] = part_new(topic, topic->n_parts);
+		if (!parts[topic->n_parts])
+			return false;
+		topic->n_parts++;
+	}
+	return true;
+}
+
+/* Whether the answer names this broker: others cannot be sent to. */
+static bool is_listed(const struct mq_metadata_response *response, int32_t id)
+{
+	for (int32_t i = 0; i < response->n_brokers; i++)
+		if (response->brokers[i].node_id == id)
+			return id >= 0;
+	return false;
+}
+
+static mq_err take_partitions(struct mq_acc *acc, struct mq_acc_topic *topic,
+			      const struct mq_metadata_response *response,
+			      const struct mq_metadata_response_topic *r)
+{
+	if (r->n_partitions <= 0 || r->n_partitions > MQ_ACC_PARTITIONS_MAX)
+		return mq_fail(&acc->why, MQ_E_LEADER_NOT_AVAILABLE,
+			       "the broker says that %.249s has %d partitions", topic->name,
+			       r->n_partitions);
+	if (!grow(topic, r->n_partitions))
+		return mq_fail(&acc->why, MQ_E_NOMEM, "out of memory");
+	/* A topic made anew may have fewer: what was queued for the others waits
+	 * for a leader until its time is over. */
+	for (int32_t i = 0; i < topic->n_parts; i++)
+		topic->parts[i]->leader = NULL;
+	topic->n_available = 0;
+	topic->n = r->n_partitions;
+	for (int32_t i = 0; i < r->n_partitions; i++) {
+		const struct mq_metadata_response_partition *p = &r->partitions[i];
+		struct mq_acc_part *part;
+
+		if (p->partition_index < 0 || p->partition_index >= topic->n ||
+		    !is_listed(response, p->leader_id))
+			continue;
+		part = topic->parts[p->partition_index];
+		if (part->leader)
+			continue; /* named twice */
+		part->leader = broker_get(acc, p->leader_id);
+		if (!part->leader)
+			return mq_fail(&acc->why, MQ_E_NOMEM, "out of memory");
+		topic->available[topic->n_available++] = part->index;
+	}
+	return MQ_OK;
+}
+
+/* What a broker says about a topic for good ends what is queued for it. */
+static void fail_topic(struct mq_acc *acc, struct mq_acc_topic *topic)
+{
+	for (int32_t i = 0; i < topic->n_parts; i++) {
+		struct mq_list *it, *tmp;
+
+		mq_list_each_safe (it, tmp, &topic->parts[i]->queue) {
+			struct mq_acc_batch *batch = mq_list_entry(it, struct mq_acc_batch, list);
+
+			mq_fail(&batch->error, topic->err, "%.249s: %s", topic->name,
+				mq_err_text(topic->err));
+			if (batch->producer_id >= 0)
+				mq_acc_sequence_unresolved(acc, batch);
+			mq_acc_end(acc, batch);
+		}
+	}
+}
+
+mq_err mq_acc_take_metadata(struct mq_acc *acc, const struct mq_metadata_response *response,
+			    int64_t now_us)
+{
+	mq_err err = MQ_OK;
+
+	acc->why.code = MQ_OK;
+	for (int32_t i = 0; i < response->n_topics; i++) {
+		const struct mq_metadata_response_topic *r = &response->topics[i];
+		struct mq_acc_topic *topic =
+		    r->name.data ? mq_map_get(&acc->topics, r->name.data, r->name.size) : NULL;
+
+		if (!topic)
+			continue;
+		topic->err = (mq_err)r->error_code;
+		if (topic->err == MQ_OK)
+			topic->err = take_partitions(acc, topic, response, r);
+		else
+			mq_fail(&acc->why, topic->err, "%.249s: %s (%s)", topic->name,
+				mq_err_text(topic->err), mq_err_name(topic->err));
+		topic->updated_us = now_us;
+		if (topic->err == MQ_OK) {
+			topic->wanted = false;
+		} else if (mq_err_retriable(topic->err)) {
+			err = topic->err; /* such as a topic that is just being made */
+		} else {
+			topic->n = 0;
+			topic->wanted = false;
+			fail_topic(acc, topic);
+		}
+	}
+	return err;
+}
