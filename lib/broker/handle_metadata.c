@@ -95,13 +95,6 @@ static bool put_all(struct mq_core *core, struct mq_call *call,
 	return true;
 }
 
-static bool uuid_zero(const struct mq_uuid *id)
-{
-	static const struct mq_uuid zero;
-
-	return memcmp(id, &zero, sizeof(zero)) == 0;
-}
-
 /* [L] The topic asked for, by name or by id; borrowed. */
 static const struct mq_topic *find(struct mq_core *core,
 				   const struct mq_metadata_request_topic *asked)
@@ -237,7 +230,7 @@ void mq_handle_metadata(struct mq_core *core, struct mq_call *call)
 
 	for (int32_t i = 0; i < request->n_topics; i++) {
 		/* Version 10 and 11 know topic ids, but Kafka takes them from 12 on. */
-		if (!request->topics[i].name.data && uuid_zero(&request->topics[i].topic_id)) {
+		if (!request->topics[i].name.data && mq_uuid_is_zero(&request->topics[i].topic_id)) {
 			mq_core_fail(call, MQ_E_PROTOCOL);
 			return;
 		}

@@ -237,14 +237,20 @@ static mq_err find_or_make(struct opening *opening, struct mq_topic *topic, int3
 			   struct mq_log **log, mq_error *error)
 {
 	struct mq_core *core = opening->core;
-	struct mq_uuid_bytes id, found;
+	struct mq_uuid found;
+	mq_error why;
 	mq_err err;
 
-	memcpy(id.b, topic->id.b, sizeof(id.b));
 	*log = take_log(opening, topic->name, partition);
 	if (*log) {
 		found = mq_log_topic_id(*log);
-		if (mq_uuid_is_zero(&found) || memcmp(found.b, id.b, sizeof(id.b)) == 0)
+		/* A crash in its creation, or an old Kafka, left it without. */
+		if (mq_uuid_is_zero(&found)) {
+			if (mq_store_set_topic_id(core->store, *log, &topic->id, &why))
+				mq_say(&core->logger, MQ_LEVEL_WARN, "%s", why.text);
+			return MQ_OK;
+		}
+		if (mq_uuid_eq(&found, &topic->id))
 			return MQ_OK;
 		mq_say(&core->logger, MQ_LEVEL_ERROR,
 		       "%s-%" PRId32
@@ -257,7 +263,7 @@ static mq_err find_or_make(struct opening *opening, struct mq_topic *topic, int3
 	} else if (any_dir_failed(core->store)) {
 		return MQ_OK;
 	}
-	return mq_store_create(core->store, topic->name, partition, &id, log, error);
+	return mq_store_create(core->store, topic->name, partition, &topic->id, log, error);
 }
 
 /*
@@ -376,7 +382,6 @@ static mq_err adopt(struct opening *opening, const char *found, mq_error *error)
 {
 	struct mq_core *core = opening->core;
 	struct mq_znode_topic znode = {0};
-	struct mq_uuid_bytes id = {{0}};
 	char name[MQ_TOPIC_NAME_MAX + 1];
 	struct mq_znode_puts puts;
 	struct mq_list *it;
@@ -389,12 +394,11 @@ static mq_err adopt(struct opening *opening, const char *found, mq_error *error)
 		if (!key->log || strcmp(mq_log_topic(key->log), name) != 0)
 			continue;
 		znode.n_partitions = MQ_MAX(znode.n_partitions, mq_log_partition(key->log) + 1);
-		if (mq_uuid_is_zero(&id))
-			id = mq_log_topic_id(key->log);
+		if (mq_uuid_is_zero(&znode.id))
+			znode.id = mq_log_topic_id(key->log);
 	}
-	if (mq_uuid_is_zero(&id))
-		mq_uuid_new(core->env, &id);
-	memcpy(znode.id.b, id.b, sizeof(id.b));
+	if (mq_uuid_is_zero(&znode.id))
+		mq_uuid_new(core->env, &znode.id);
 	if (znode.n_partitions > MQ_TOPIC_PARTITIONS_MAX)
 		return mq_fail(error, MQ_E_FOREIGN,
 			       "topic %s has a directory for partition %" PRId32, name,

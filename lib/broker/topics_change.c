@@ -195,13 +195,11 @@ static mq_err store_new(struct mq_core *core, const struct mq_topic *topic, int3
 static mq_err make_logs(struct mq_core *core, const struct mq_topic *topic, int32_t from,
 			int32_t to, struct mq_log **logs, mq_error *error)
 {
-	struct mq_uuid_bytes id;
 	int32_t made = 0;
 	mq_err err = MQ_OK;
 
-	memcpy(id.b, topic->id.b, sizeof(id.b));
 	for (int32_t p = from; !err && p < to; p++) {
-		err = mq_store_create(core->store, topic->name, p, &id, &logs[made], error);
+		err = mq_store_create(core->store, topic->name, p, &topic->id, &logs[made], error);
 		if (!err)
 			made++;
 	}
@@ -273,15 +271,13 @@ static mq_err build(struct mq_core *core, struct mq_topic *topic, int32_t n_part
 mq_err mq_topics_create(struct mq_core *core, const struct mq_new_topic *new, bool validate_only,
 			struct mq_uuid *id, mq_error *error)
 {
-	struct mq_uuid_bytes bytes;
 	struct mq_uuid uuid;
 	struct mq_topic *topic;
 	mq_err err = check_new(core, new, error);
 
 	if (err || validate_only)
 		return err;
-	mq_uuid_new(core->env, &bytes);
-	memcpy(uuid.b, bytes.b, sizeof(uuid.b));
+	mq_uuid_new(core->env, &uuid);
 	topic = mq_topic_new(core, new->name, &uuid);
 	if (!topic)
 		return mq_fail(error, MQ_E_NOMEM, "no memory for a topic");
@@ -320,8 +316,12 @@ mq_err mq_topics_grow(struct mq_core *core, struct mq_topic *topic, int32_t n, m
 	if (!logs)
 		return mq_fail(error, MQ_E_NOMEM, "no memory for topic %s", topic->name);
 	err = store_new(core, topic, n, error);
-	if (!err)
+	if (!err) {
 		err = make_logs(core, topic, from, n, logs, error);
+		/* Back to what there was, or the next start would finish it. */
+		if (err)
+			(void)!store_new(core, topic, from, NULL);
+	}
 	if (!err) {
 		mq_core_enter(core, &tasks);
 		err = add_all(core, topic, logs, n - from);

@@ -4,7 +4,6 @@
 
 #include "base/conf.h"
 #include "base/err.h"
-#include "log/meta_properties.h"
 
 #include <cjson/cJSON.h>
 
@@ -16,10 +15,8 @@
 void mq_znode_put_topic(struct mq_buf *out, const struct mq_znode_topic *topic, int32_t broker_id)
 {
 	char id[MQ_UUID_TEXT_SIZE];
-	struct mq_uuid_bytes bytes;
 
-	memcpy(bytes.b, topic->id.b, sizeof(bytes.b));
-	mq_uuid_to_text(&bytes, id);
+	mq_uuid_to_text(&topic->id, id);
 	mq_buf_printf(out, "{\"version\":3,\"topic_id\":\"%s\",\"partitions\":{", id);
 	for (int32_t p = 0; p < topic->n_partitions; p++)
 		mq_buf_printf(out, "%s\"%" PRId32 "\":[%" PRId32 "]", p ? "," : "", p, broker_id);
@@ -31,13 +28,13 @@ mq_err mq_znode_get_topic(mq_bytes json, struct mq_znode_topic *topic)
 	cJSON *root = cJSON_ParseWithLength(json.data, json.size);
 	const char *id = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(root, "topic_id"));
 	const cJSON *partitions = cJSON_GetObjectItemCaseSensitive(root, "partitions");
-	struct mq_uuid_bytes bytes = {{0}};
+	struct mq_uuid uuid = {{0}};
 	mq_err err = MQ_OK;
 
-	if (!cJSON_IsObject(partitions) || (id && !mq_uuid_from_text(id, &bytes))) {
+	if (!cJSON_IsObject(partitions) || (id && !mq_uuid_from_text(id, &uuid))) {
 		err = MQ_E_CORRUPT;
 	} else {
-		memcpy(topic->id.b, bytes.b, sizeof(topic->id.b));
+		topic->id = uuid;
 		topic->n_partitions = cJSON_GetArraySize(partitions);
 	}
 	cJSON_Delete(root);

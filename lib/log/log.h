@@ -25,6 +25,7 @@
 
 #include "base/list.h"
 #include "base/logger.h"
+#include "base/uuid.h"
 #include "env/env.h"
 
 struct mq_log;
@@ -47,10 +48,6 @@ struct mq_log_conf {
 	int64_t producer_id_expiration_ms;
 	bool preallocate;
 	bool flush_before_ack; /* acknowledge only what is on stable storage */
-};
-
-struct mq_uuid_bytes {
-	uint8_t b[16];
 };
 
 /* The marks of a log; all are offsets of the next record. */

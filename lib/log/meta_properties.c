@@ -19,58 +19,7 @@
 
 #define META_BYTES_MAX 65536u
 
-static const char base64url[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-
-bool mq_uuid_is_zero(const struct mq_uuid_bytes *id)
-{
-	static const struct mq_uuid_bytes zero;
-
-	return memcmp(id, &zero, sizeof(zero)) == 0;
-}
-
-void mq_uuid_to_text(const struct mq_uuid_bytes *id, char out[MQ_UUID_TEXT_SIZE])
-{
-	uint32_t bits = 0;
-	int n_bits = 0;
-	size_t i, at = 0;
-
-	for (i = 0; i < sizeof(id->b); i++) {
-		bits = bits << 8 | id->b[i];
-		for (n_bits += 8; n_bits >= 6; n_bits -= 6)
-			out[at++] = base64url[bits >> (n_bits - 6) & 63];
-	}
-	out[at++] = base64url[bits << (6 - n_bits) & 63];
-	out[at] = '\0';
-}
-
-bool mq_uuid_from_text(const char *text, struct mq_uuid_bytes *out)
-{
-	struct mq_uuid_bytes id;
-	uint32_t bits = 0;
-	int n_bits = 0;
-	size_t i, at = 0;
-
-	if (strlen(text) != MQ_UUID_TEXT_SIZE - 1)
-		return false;
-	for (i = 0; text[i]; i++) {
-		const char *c = strchr(base64url, text[i]);
-
-		if (!c)
-			return false;
-		bits = bits << 6 | (uint32_t)(c - base64url);
-		n_bits += 6;
-		if (n_bits >= 8 && at < sizeof(id.b)) {
-			n_bits -= 8;
-			id.b[at++] = (uint8_t)(bits >> n_bits);
-		}
-	}
-	if (bits & 15) /* the last character carries two bits only */
-		return false;
-	*out = id;
-	return true;
-}
-
-void mq_uuid_new(struct mq_env *env, struct mq_uuid_bytes *out)
+void mq_uuid_new(struct mq_env *env, struct mq_uuid *out)
 {
 	do {
 		mq_env_random(env, out->b, sizeof(out->b));
@@ -235,11 +184,11 @@ mq_err mq_meta_properties_write(struct mq_env *env, const char *dir,
 	return err;
 }
 
-mq_err mq_partition_metadata_read(struct mq_env *env, const char *dir, struct mq_uuid_bytes *out,
+mq_err mq_partition_metadata_read(struct mq_env *env, const char *dir, struct mq_uuid *out,
 				  mq_error *error)
 {
 	char *text, *at, *key, *value;
-	struct mq_uuid_bytes id;
+	struct mq_uuid id;
 	int32_t version = -1;
 	bool fine = true, found = false;
 	mq_err err = read_text(env, dir, "partition.metadata", &text, error);
@@ -264,7 +213,7 @@ mq_err mq_partition_metadata_read(struct mq_env *env, const char *dir, struct mq
 }
 
 mq_err mq_partition_metadata_write(struct mq_env *env, const char *dir,
-				   const struct mq_uuid_bytes *id, mq_error *error)
+				   const struct mq_uuid *id, mq_error *error)
 {
 	char name[MQ_UUID_TEXT_SIZE];
 	struct mq_buf text;

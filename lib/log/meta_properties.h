@@ -14,7 +14,6 @@
 #include "env/env.h"
 #include "log/log.h"
 
-#define MQ_UUID_TEXT_SIZE      23u  /* 22 characters of base64url and a NUL */
 #define MQ_CLUSTER_ID_SIZE_MAX 129u /* with its NUL; Kafka's have 22 characters */
 
 struct mq_meta_properties {
@@ -37,18 +36,14 @@ mq_err mq_meta_properties_write(struct mq_env *env, const char *dir,
  * Reads <dir>/partition.metadata. MQ_E_NOT_FOUND, MQ_E_CORRUPT,
  * MQ_E_NEWER_FORMAT, MQ_E_IO, MQ_E_NOMEM.
  */
-mq_err mq_partition_metadata_read(struct mq_env *env, const char *dir, struct mq_uuid_bytes *out,
+mq_err mq_partition_metadata_read(struct mq_env *env, const char *dir, struct mq_uuid *out,
 				  mq_error *error);
 
 /* Writes it; the caller syncs the directory. */
 mq_err mq_partition_metadata_write(struct mq_env *env, const char *dir,
-				   const struct mq_uuid_bytes *id, mq_error *error);
-
-bool mq_uuid_is_zero(const struct mq_uuid_bytes *id);
-void mq_uuid_to_text(const struct mq_uuid_bytes *id, char out[MQ_UUID_TEXT_SIZE]);
-bool mq_uuid_from_text(const char *text, struct mq_uuid_bytes *out);
+				   const struct mq_uuid *id, mq_error *error);
 
 /* A random id (version 4) whose text does not begin with '-'. */
-void mq_uuid_new(struct mq_env *env, struct mq_uuid_bytes *out);
+void mq_uuid_new(struct mq_env *env, struct mq_uuid *out);
 
 #endif

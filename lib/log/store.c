@@ -173,7 +173,7 @@ static mq_err settle_ids(struct mq_store *store, struct mq_meta_properties *meta
 	if (meta->broker_id < 0)
 		meta->broker_id = 0;
 	if (!meta->cluster_id[0]) {
-		struct mq_uuid_bytes id;
+		struct mq_uuid id;
 
 		mq_uuid_new(store->args.env, &id);
 		mq_uuid_to_text(&id, meta->cluster_id);
@@ -418,7 +418,7 @@ bool mq_store_was_clean(const struct mq_store *store)
 	return store->was_clean;
 }
 
-struct mq_uuid_bytes mq_log_topic_id(const struct mq_log *log)
+struct mq_uuid mq_log_topic_id(const struct mq_log *log)
 {
 	const struct mq_store_log *sl = mq_log_extra(log);
 

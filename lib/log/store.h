@@ -70,7 +70,7 @@ bool mq_store_was_clean(const struct mq_store *store); /* last stop was clean in
 void mq_store_each(struct mq_store *store, void (*cb)(void *arg, struct mq_log *log), void *arg);
 
 /* The topic id in the log's partition.metadata; all zero when there is none. */
-struct mq_uuid_bytes mq_log_topic_id(const struct mq_log *log);
+struct mq_uuid mq_log_topic_id(const struct mq_log *log);
 /* The high watermark found in the checkpoint at open; 0 when unknown. */
 int64_t mq_log_checkpointed_hw(const struct mq_log *log);
 /* The directory (one of log.dirs) it lives in. */
@@ -83,13 +83,13 @@ const char *mq_log_dir(const struct mq_log *log);
  * back: a creation is repeated after a crash. MQ_E_EXISTS: one with another id.
  * topic_id may be NULL. */
 mq_err mq_store_create(struct mq_store *store, const char *topic, int32_t partition,
-		       const struct mq_uuid_bytes *topic_id, struct mq_log **out, mq_error *error);
+		       const struct mq_uuid *topic_id, struct mq_log **out, mq_error *error);
 mq_err mq_store_sync_created(struct mq_store *store, mq_error *error);
 
 /* [U] Gives the topic's id to a log that has none (zero): one that a crash
  * caught in its creation, or of an old Kafka. */
 mq_err mq_store_set_topic_id(struct mq_store *store, struct mq_log *log,
-			     const struct mq_uuid_bytes *topic_id, mq_error *error);
+			     const struct mq_uuid *topic_id, mq_error *error);
 
 /* [U] Takes the log out of the store at once (directory renamed to -delete)
  * and removes its files after file.delete.delay.ms. Readers that hold ranges

@@ -65,7 +65,7 @@ struct mq_store_log {
 	struct mq_log *log;
 	struct mq_store_dir *dir;
 	size_t index; /* in store->logs */
-	struct mq_uuid_bytes topic_id;
+	struct mq_uuid topic_id;
 	int64_t checkpointed_hw;
 	int64_t cleaned_to;    /* below it the log is compacted; -1 unknown */
 	int64_t size_seen;     /* bytes of the log when it was last asked about */

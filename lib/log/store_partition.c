@@ -175,7 +175,7 @@ static struct mq_store_log *find(struct mq_store *store, const char *name)
 
 /* A log that is there already: the same one, or another of its name. */
 static mq_err take_present(struct mq_store *store, struct mq_store_log *sl,
-			   const struct mq_uuid_bytes *topic_id, struct mq_log **out,
+			   const struct mq_uuid *topic_id, struct mq_log **out,
 			   mq_error *error)
 {
 	mq_err err = MQ_OK;
@@ -195,7 +195,7 @@ static mq_err take_present(struct mq_store *store, struct mq_store_log *sl,
 /* Writes partition.metadata without waiting for the disk: the directory that
  * holds it is not durable yet either. */
 static mq_err write_topic_id(struct mq_env *env, const char *path,
-			     const struct mq_uuid_bytes *topic_id, mq_error *error)
+			     const struct mq_uuid *topic_id, mq_error *error)
 {
 	char text[MQ_UUID_TEXT_SIZE], contents[64];
 	struct mq_file *file;
@@ -217,7 +217,7 @@ static mq_err write_topic_id(struct mq_env *env, const char *path,
 }
 
 static mq_err create_in(struct mq_store_dir *dir, const char *name,
-			const struct mq_uuid_bytes *topic_id, struct mq_log **out, mq_error *error)
+			const struct mq_uuid *topic_id, struct mq_log **out, mq_error *error)
 {
 	struct mq_env *env = dir->store->args.env;
 	struct mq_path path;
@@ -244,7 +244,7 @@ static mq_err create_in(struct mq_store_dir *dir, const char *name,
 }
 
 mq_err mq_store_create(struct mq_store *store, const char *topic, int32_t partition,
-		       const struct mq_uuid_bytes *topic_id, struct mq_log **out, mq_error *error)
+		       const struct mq_uuid *topic_id, struct mq_log **out, mq_error *error)
 {
 	char name[MQ_LOG_NAME_SIZE];
 	struct mq_store_dir *dir;
@@ -298,7 +298,7 @@ mq_err mq_store_sync_created(struct mq_store *store, mq_error *error)
 }
 
 mq_err mq_store_set_topic_id(struct mq_store *store, struct mq_log *log,
-			     const struct mq_uuid_bytes *topic_id, mq_error *error)
+			     const struct mq_uuid *topic_id, mq_error *error)
 {
 	struct mq_store_log *sl = mq_log_extra(log);
 	mq_err err =

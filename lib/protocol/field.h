@@ -37,12 +37,10 @@
 
 #include <mq/record.h>
 
+#include "base/uuid.h"
+
 struct mq_file;
 struct mq_plan;
-
-struct mq_uuid {
-	uint8_t b[16];
-};
 
 /* A run of bytes in memory, or in an open file when data is NULL. Both are
  * borrowed; owner is whatever keeps them alive and is not looked at here. */

@@ -90,7 +90,7 @@ void disk_create(struct disk *disk, const struct model *model)
 	mq_error error = {0};
 
 	for (int i = 0; i < N_LOGS; i++) {
-		struct mq_uuid_bytes id = {{(uint8_t)(i + 1)}};
+		struct mq_uuid id = {{(uint8_t)(i + 1)}};
 
 		if (mq_store_create(disk->store, model->logs[i].topic, 0, &id, &logs[i], &error))
 			model_fail(model, "create: %s", error.text);

@@ -89,9 +89,9 @@ END_TEST
 START_TEST(id_text_is_kafkas)
 {
 	/* java.util.UUID 6ba7b810-9dad-11d1-80b4-00c04fd430c8 as Kafka prints it. */
-	static const struct mq_uuid_bytes id = {{0x6b, 0xa7, 0xb8, 0x10, 0x9d, 0xad, 0x11, 0xd1,
+	static const struct mq_uuid id = {{0x6b, 0xa7, 0xb8, 0x10, 0x9d, 0xad, 0x11, 0xd1,
 						 0x80, 0xb4, 0x00, 0xc0, 0x4f, 0xd4, 0x30, 0xc8}};
-	struct mq_uuid_bytes back;
+	struct mq_uuid back;
 	char text[MQ_UUID_TEXT_SIZE];
 
 	mq_uuid_to_text(&id, text);
@@ -106,7 +106,7 @@ END_TEST
 
 START_TEST(new_ids_survive_their_text)
 {
-	struct mq_uuid_bytes id, back;
+	struct mq_uuid id, back;
 	char text[MQ_UUID_TEXT_SIZE];
 	int i;
 
@@ -123,7 +123,7 @@ END_TEST
 
 START_TEST(partition_metadata_keeps_the_topic_id)
 {
-	struct mq_uuid_bytes id, back;
+	struct mq_uuid id, back;
 
 	snprintf(path, sizeof(path), "%s/partition.metadata", dir);
 	mq_uuid_new(env, &id);

@@ -145,7 +145,7 @@ END_TEST
 
 START_TEST(topic_ids_are_kept)
 {
-	struct mq_uuid_bytes id, other, got;
+	struct mq_uuid id, other, got;
 	struct mq_log *log, *again;
 
 	mq_uuid_new(env, &id);
