@@ -15,6 +15,8 @@ static const struct mq_command commands[] = {
     {"dump-log", cmd_dump_log, "print the contents of segment and index files"},
     {"topics", cmd_topics, "make, list, describe, change and delete topics"},
     {"configs", cmd_configs, "show and change configurations"},
+    {"console-producer", cmd_console_producer, "send lines of standard input to a topic"},
+    {"producer-perf-test", cmd_producer_perf_test, "measure how fast records can be sent"},
     {"get-offsets", cmd_get_offsets, "offsets of partitions"},
     {"delete-records", cmd_delete_records, "delete records before an offset"},
     {"metadata", cmd_metadata, "brokers, controller, topics and API versions"},

@@ -24,6 +24,8 @@ int cmd_server_start(int argc, char **argv);
 int cmd_server_stop(int argc, char **argv);
 int cmd_topics(int argc, char **argv);
 int cmd_configs(int argc, char **argv);
+int cmd_console_producer(int argc, char **argv);
+int cmd_producer_perf_test(int argc, char **argv);
 int cmd_get_offsets(int argc, char **argv);
 int cmd_delete_records(int argc, char **argv);
 int cmd_metadata(int argc, char **argv);

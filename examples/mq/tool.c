@@ -35,6 +35,23 @@ static int set_conf(struct tool *tool, mq_conf *conf, mq_error *error)
 	return -1;
 }
 
+int tool_set_pair(const char *command, mq_conf *conf, const char *pair)
+{
+	const char *eq = strchr(pair, '=');
+	mq_error error;
+	char *key;
+	mq_err err;
+
+	if (!eq)
+		return fail(command, "\"%s\" is not KEY=VALUE", pair);
+	key = strndup(pair, (size_t)(eq - pair));
+	if (!key)
+		return fail(command, "out of memory");
+	err = mq_conf_set(conf, key, eq + 1, &error);
+	free(key);
+	return err == MQ_OK ? -1 : fail_error(command, &error);
+}
+
 int tool_open(struct tool *tool)
 {
 	mq_error error;

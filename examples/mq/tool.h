@@ -46,6 +46,9 @@ struct tool {
 		"json", OPT_FLAG, &(t).json, NULL, "print JSON", NULL                              \
 	}
 
+/* Sets "KEY=VALUE". -1 to go on; otherwise the exit code. */
+int tool_set_pair(const char *command, mq_conf *conf, const char *pair);
+
 /* Makes the admin client. -1 to go on; otherwise the exit code. */
 int tool_open(struct tool *tool);
 void tool_close(struct tool *tool);
