@@ -318,13 +318,13 @@ START_TEST(a_broker_that_is_down_is_named)
 
 	kit_init(&kit);
 	kit_stop(&kit);
-	p = kit_producer(&kit, true, "max.block.ms", "150", NULL);
+	p = kit_producer(&kit, true, "max.block.ms", "500", NULL);
 	ck_assert_int_eq(mq_producer_send(p, &(mq_record){.topic = "t"}, NULL, NULL, &error),
 			 MQ_E_TIMED_OUT);
 	ck_assert_msg(strstr(error.text, kit.address) && strstr(error.text, "refused"), "%s",
 		      error.text);
 	mq_producer_free(p);
-	p = kit_producer(&kit, false, "max.block.ms", "150", NULL);
+	p = kit_producer(&kit, false, "max.block.ms", "500", NULL);
 	ck_assert_int_eq(mq_producer_send(p, &(mq_record){.topic = "t"}, NULL, NULL, &error),
 			 MQ_E_TIMED_OUT);
 	ck_assert_msg(strstr(error.text, "no broker of this name") != NULL, "%s", error.text);
@@ -407,8 +407,11 @@ START_TEST(a_full_buffer_blocks_and_then_fails)
 		mq_error error = {MQ_OK, ""};
 		mq_err err = MQ_OK;
 		uint64_t lost;
+		int32_t n_partitions;
 		int n;
 
+		ck_assert_int_eq(
+		    mq_producer_partitions_for(p, "full", KIT_WAIT_MS, &n_partitions, NULL), MQ_OK);
 		kit_send(p, &record, &tally);
 		kit_flush(p);
 		kit_stop(&kit);
@@ -470,8 +473,8 @@ START_TEST(delivery_has_a_deadline_that_says_why)
 	kit_init(&kit);
 	EACH_WAY(tcp)
 	{
-		mq_producer *p = kit_producer(&kit, tcp, "delivery.timeout.ms", "100",
-					      "request.timeout.ms", "90", NULL);
+		mq_producer *p = kit_producer(&kit, tcp, "delivery.timeout.ms", "400",
+					      "request.timeout.ms", "390", NULL);
 		struct tally tally = {0};
 
 		send_numbered(p, "deadline", 0, 1, &tally);
