@@ -20,7 +20,8 @@ struct store_owner {
 	struct mq_logger logger;
 	struct mq_log_conf conf;
 	struct mq_mutex lock;
-	char lines[16384]; /* what the store had to say */
+	struct mq_mutex lines_lock; /* logs are opened by several threads */
+	char lines[16384];          /* what the store had to say */
 	char failed_dir[256];
 	int n_failed;
 	int64_t high_watermark; /* -1: the log's end */
@@ -30,10 +31,13 @@ struct store_owner {
 static inline void owner_say(void *arg, mq_level level, const char *line)
 {
 	struct store_owner *o = arg;
-	size_t n = strlen(o->lines);
+	size_t n;
 
 	(void)level;
+	mq_mutex_lock(&o->lines_lock);
+	n = strlen(o->lines);
 	snprintf(o->lines + n, sizeof(o->lines) - n, "%s\n", line);
+	mq_mutex_unlock(&o->lines_lock);
 }
 
 static inline void owner_conf(void *arg, const char *topic, struct mq_log_conf *out)
@@ -76,6 +80,7 @@ static inline void owner_init(struct store_owner *o, struct mq_env *env, const c
 	o->env = env;
 	o->high_watermark = -1;
 	mq_mutex_init(&o->lock);
+	mq_mutex_init(&o->lines_lock);
 	o->logger = (struct mq_logger){owner_say, o, MQ_LEVEL_DEBUG};
 	o->conf = (struct mq_log_conf){
 	    .cleanup_policy = MQ_CLEANUP_DELETE,
