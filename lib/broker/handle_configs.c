@@ -204,49 +204,95 @@ static mq_err alter(struct mq_core *core, const struct resource *resource, mq_er
 	}
 }
 
-/* --- the two APIs ------------------------------------------------------------------------------
- */
+/* --- the two APIs ------------------------------------------------------------------- */
+
+/* A request of either API, as it is worked off: its resources and what became of them. */
+struct work {
+	struct resource *resources;
+	struct outcome {
+		int16_t code;
+		mq_bytes message;
+	} * outcomes;
+	int32_t n;
+};
+
+static bool work_init(struct work *work, struct mq_call *call, int32_t n)
+{
+	work->n = MQ_MAX(n, 0);
+	work->resources = mq_arena_array(&call->arena, (size_t)work->n, sizeof(*work->resources));
+	work->outcomes = mq_arena_array(&call->arena, (size_t)work->n, sizeof(*work->outcomes));
+	return work->resources && work->outcomes;
+}
+
+/* Room for the changes of one resource; NULL without memory. */
+static struct change *changes_of(struct mq_call *call, struct resource *resource, int32_t n)
+{
+	struct change *changes = mq_arena_array(&call->arena, (size_t)n, sizeof(*changes));
+
+	resource->changes = changes;
+	resource->n_changes = n;
+	return changes;
+}
+
+static void work_off(struct mq_core *core, struct mq_call *call, struct work *work)
+{
+	for (int32_t i = 0; i < work->n; i++) {
+		mq_error why = {0};
+
+		work->outcomes[i].code = mq_wire_code(alter(core, &work->resources[i], &why));
+		if (work->outcomes[i].code)
+			work->outcomes[i].message = mq_arena_dup(&call->arena, mq_str(why.text));
+	}
+}
+
+/* The resources of an AlterConfigs request: all their keys are replaced. */
+static bool read_alter(struct mq_call *call, struct work *work)
+{
+	const struct mq_alter_configs_request *request = call->request;
+
+	if (!work_init(work, call, request->n_resources))
+		return false;
+	for (int32_t i = 0; i < work->n; i++) {
+		const struct mq_alter_configs_request_resource *in = &request->resources[i];
+		struct resource *out = &work->resources[i];
+		struct change *changes = changes_of(call, out, in->n_configs);
+
+		if (!changes)
+			return false;
+		out->type = in->resource_type;
+		out->name = in->resource_name;
+		out->replace = true;
+		out->validate_only = request->validate_only;
+		for (int32_t c = 0; c < in->n_configs; c++)
+			changes[c] =
+			    (struct change){in->configs[c].name, in->configs[c].value, OP_SET};
+	}
+	return true;
+}
 
 static void alter_configs(struct mq_topic_job *job)
 {
 	struct mq_call *call = job->call;
 	struct mq_core *core = job->core;
-	const struct mq_alter_configs_request *request = call->request;
-	struct mq_alter_configs_response *response =
-	    mq_new(&call->arena, mq_alter_configs_response, 1);
-	struct mq_alter_configs_response_resource *out =
-	    mq_new(&call->arena, mq_alter_configs_response_resource, (size_t)request->n_resources);
-	mq_err err = response && out ? MQ_OK : MQ_E_NOMEM;
+	struct mq_alter_configs_response *response;
+	struct work work;
 
 	free(job);
-	for (int32_t i = 0; !err && i < request->n_resources; i++) {
-		const struct mq_alter_configs_request_resource *in = &request->resources[i];
-		struct change *changes =
-		    mq_arena_array(&call->arena, (size_t)in->n_configs, sizeof(*changes));
-		struct resource resource = {
-		    in->resource_type,     in->resource_name, changes, in->n_configs, true,
-		    request->validate_only};
-		mq_error why = {0};
-
-		if (!changes) {
-			err = MQ_E_NOMEM;
-			break;
-		}
-		for (int32_t c = 0; c < in->n_configs; c++)
-			changes[c] =
-			    (struct change){in->configs[c].name, in->configs[c].value, OP_SET};
-		out[i].resource_type = in->resource_type;
-		out[i].resource_name = in->resource_name;
-		out[i].error_code = mq_wire_code(alter(core, &resource, &why));
-		out[i].error_message =
-		    out[i].error_code ? mq_arena_dup(&call->arena, mq_str(why.text)) : mq_str(NULL);
-		response->n_responses++;
-	}
-	if (err) {
-		mq_core_fail(call, err);
+	response = mq_new(&call->arena, mq_alter_configs_response, 1);
+	if (!response || !read_alter(call, &work) ||
+	    !(response->responses =
+		  mq_new(&call->arena, mq_alter_configs_response_resource, (size_t)work.n))) {
+		mq_core_fail(call, MQ_E_NOMEM);
 		return;
 	}
-	response->responses = out;
+	work_off(core, call, &work);
+	response->n_responses = work.n;
+	for (int32_t i = 0; i < work.n; i++) {
+		response->responses[i].resource_type = work.resources[i].type;
+		response->responses[i].resource_name = work.resources[i].name;
+		response->responses[i].error_code = work.outcomes[i].code;
+		response->responses[i].error_message = work.outcomes[i].message;
+	}
 	mq_core_answer(call, response);
 }
 
@@ -255,48 +301,53 @@ void mq_handle_alter_configs(struct mq_core *core, struct mq_call *call)
 	mq_topics_submit(core, call, alter_configs);
 }
 
+static bool read_incremental(struct mq_call *call, struct work *work)
+{
+	const struct mq_incremental_alter_configs_request *request = call->request;
+
+	if (!work_init(work, call, request->n_resources))
+		return false;
+	for (int32_t i = 0; i < work->n; i++) {
+		const struct mq_incremental_alter_configs_request_resource *in =
+		    &request->resources[i];
+		struct resource *out = &work->resources[i];
+		struct change *changes = changes_of(call, out, in->n_configs);
+
+		if (!changes)
+			return false;
+		out->type = in->resource_type;
+		out->name = in->resource_name;
+		out->validate_only = request->validate_only;
+		for (int32_t c = 0; c < in->n_configs; c++)
+			changes[c] = (struct change){in->configs[c].name, in->configs[c].value,
+						     in->configs[c].config_operation};
+	}
+	return true;
+}
+
 static void incremental_alter_configs(struct mq_topic_job *job)
 {
 	struct mq_call *call = job->call;
 	struct mq_core *core = job->core;
-	const struct mq_incremental_alter_configs_request *request = call->request;
-	struct mq_incremental_alter_configs_response *response =
-	    mq_new(&call->arena, mq_incremental_alter_configs_response, 1);
-	struct mq_incremental_alter_configs_response_resource *out =
-	    mq_new(&call->arena, mq_incremental_alter_configs_response_resource,
-		   (size_t)request->n_resources);
-	mq_err err = response && out ? MQ_OK : MQ_E_NOMEM;
+	struct mq_incremental_alter_configs_response *response;
+	struct work work;
 
 	free(job);
-	for (int32_t i = 0; !err && i < request->n_resources; i++) {
-		const struct mq_incremental_alter_configs_request_resource *in =
-		    &request->resources[i];
-		struct change *changes =
-		    mq_arena_array(&call->arena, (size_t)in->n_configs, sizeof(*changes));
-		struct resource resource = {
-		    in->resource_type,     in->resource_name, changes, in->n_configs, false,
-		    request->validate_only};
-		mq_error why = {0};
-
-		if (!changes) {
-			err = MQ_E_NOMEM;
-			break;
-		}
-		for (int32_t c = 0; c < in->n_configs; c++)
-			changes[c] = (struct change){in->configs[c].name, in->configs[c].value,
-						     in->configs[c].config_operation};
-		out[i].resource_type = in->resource_type;
-		out[i].resource_name = in->resource_name;
-		out[i].error_code = mq_wire_code(alter(core, &resource, &why));
-		out[i].error_message =
-		    out[i].error_code ? mq_arena_dup(&call->arena, mq_str(why.text)) : mq_str(NULL);
-		response->n_responses++;
-	}
-	if (err) {
-		mq_core_fail(call, err);
+	response = mq_new(&call->arena, mq_incremental_alter_configs_response, 1);
+	if (!response || !read_incremental(call, &work) ||
+	    !(response->responses = mq_new(
+		  &call->arena, mq_incremental_alter_configs_response_resource, (size_t)work.n))) {
+		mq_core_fail(call, MQ_E_NOMEM);
 		return;
 	}
-	response->responses = out;
+	work_off(core, call, &work);
+	response->n_responses = work.n;
+	for (int32_t i = 0; i < work.n; i++) {
+		response->responses[i].resource_type = work.resources[i].type;
+		response->responses[i].resource_name = work.resources[i].name;
+		response->responses[i].error_code = work.outcomes[i].code;
+		response->responses[i].error_message = work.outcomes[i].message;
+	}
 	mq_core_answer(call, response);
 }
 
