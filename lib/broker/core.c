@@ -334,6 +334,9 @@ static void store_due_changed(void *arg)
 
 #define MQ_LOG_DIRS_MAX 64
 
+/* They wait for the disk, not for each other. */
+#define CLOSING_THREADS_MIN 8
+
 static mq_err split_dirs(const struct mq_conf *conf, char **dirs, int *n_dirs, mq_error *error)
 {
 	const char *text = mq_conf_is_set(conf, "log.dirs") ? mq_conf_str(conf, "log.dirs")
@@ -367,6 +370,8 @@ static mq_err open_store(struct mq_core *core, mq_error *error)
 	    .n_dirs = n_dirs,
 	    .broker_id = mq_conf_int(conf, "broker.id"),
 	    .recovery_threads = mq_conf_int(conf, "num.recovery.threads.per.data.dir"),
+	    .closing_threads =
+		MQ_MAX(mq_conf_int(conf, "num.recovery.threads.per.data.dir"), CLOSING_THREADS_MIN),
 	    .free_bytes_min = mq_conf_long(conf, "mq.disk.free.min.bytes"),
 	    .flush_checkpoint_ms = mq_conf_long(conf, "log.flush.offset.checkpoint.interval.ms"),
 	    .start_checkpoint_ms =

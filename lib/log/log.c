@@ -82,8 +82,7 @@ mq_err mq_log_open(struct mq_log **out, const struct mq_log_args *args, mq_error
 	return MQ_OK;
 }
 
-/* Everything that a clean open relies on. */
-static mq_err close_clean(struct mq_log *log, mq_error *error)
+mq_err mq_log_settle(struct mq_log *log, mq_error *error)
 {
 	struct mq_segment *active = mq_log_active(log);
 	struct mq_buf snapshot;
@@ -92,7 +91,7 @@ static mq_err close_clean(struct mq_log *log, mq_error *error)
 	if (log->failed)
 		return mq_fail(error, MQ_E_IO, "%s has failed", log->path);
 	if (!active || !log->changed)
-		return MQ_OK;
+		return mq_log_flush_all(log, error);
 	mq_buf_init(&snapshot, 0);
 	mq_producers_encode(&log->producers, &snapshot);
 	if (snapshot.failed || !mq_index_reserve(&active->time, 1))
@@ -115,7 +114,7 @@ mq_err mq_log_close(struct mq_log *log, bool clean, mq_error *error)
 
 	assert(!log->writing && !log->flushing && !log->busy);
 	if (clean)
-		err = close_clean(log, error);
+		err = mq_log_settle(log, error);
 	log_free(log);
 	return err;
 }

@@ -156,9 +156,33 @@ mq_err mq_log_flush_all(struct mq_log *log, mq_error *error)
 	return log->failed ? mq_fail(error, MQ_E_IO, "%s has failed", log->path) : MQ_OK;
 }
 
-mq_err mq_log_sync_closed(struct mq_log *log, mq_error *error)
+/*
+ * The files of the active segment. A clean start holds the last entry of an
+ * index against the log, so one that has no other may as well be lost; and it
+ * replays the log when the snapshot at its end is lost, which is cheap as long
+ * as there are no producers.
+ */
+static int sync_active(struct mq_log *log, struct mq_segment *active)
 {
 	char path[MQ_PATH_MAX];
+	int rc = mq_log_sync_segment(log->env, active, active->sealed);
+
+	if (rc == 0 && active->index.n_file > 1)
+		rc = sync_one(log->env, active, MQ_SEGMENT_INDEX);
+	if (rc == 0 && active->time.n_file > 1)
+		rc = sync_one(log->env, active, MQ_SEGMENT_TIME);
+	if (rc == 0 && active->txn.n_file > 0)
+		rc = sync_one(log->env, active, MQ_SEGMENT_TXN);
+	if (rc < 0 || log->producers.map.n == 0)
+		return rc;
+	mq_segment_path(path, log->path, log->end_offset, MQ_SEGMENT_SNAPSHOT, "");
+	rc = sync_path(log->env, path);
+	return rc == 0 ? sync_one(log->env, active, MQ_SEGMENT_SNAPSHOT) : rc;
+}
+
+mq_err mq_log_sync_closed(struct mq_log *log, mq_error *error)
+{
+	struct mq_segment *active = mq_log_active(log);
 	struct flush_plan *plan;
 	int rc = 0;
 
@@ -168,15 +192,23 @@ mq_err mq_log_sync_closed(struct mq_log *log, mq_error *error)
 	if (!plan)
 		return mq_fail(error, MQ_E_NOMEM, "no memory to close %s", log->path);
 	for (int i = 0; i < plan->n; i++) {
+		struct mq_segment *segment = plan->items[i].segment;
+
 		if (rc == 0)
-			rc = mq_log_sync_segment(log->env, plan->items[i].segment, true);
-		mq_segment_unref(plan->items[i].segment);
+			rc = segment == active ? sync_active(log, active)
+					       : mq_log_sync_segment(log->env, segment, true);
+		if (rc == 0 && plan->items[i].sealed)
+			segment->synced = true;
+		mq_segment_unref(segment);
 	}
 	free(plan);
-	mq_segment_path(path, log->path, log->end_offset, MQ_SEGMENT_SNAPSHOT, "");
-	if (rc == 0)
-		rc = sync_path(log->env, path);
 	if (rc == 0)
 		rc = mq_env_sync_dir(log->env, log->path);
-	return rc < 0 ? mq_fail_errno(error, -rc, "cannot flush %s", log->path) : MQ_OK;
+	if (rc < 0)
+		return mq_fail_errno(error, -rc, "cannot flush %s", log->path);
+	mq_log_lock(log);
+	log->flushed_offset = log->end_offset;
+	log->dir_dirty = log->changed = false;
+	mq_log_unlock(log);
+	return MQ_OK;
 }

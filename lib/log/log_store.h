@@ -32,10 +32,16 @@ struct mq_log_args {
 mq_err mq_log_open(struct mq_log **out, const struct mq_log_args *args, mq_error *error);
 
 /*
+ * [U] Nobody appends any more: writes and syncs everything that was appended and
+ * leaves the producer snapshot at the end offset. An error means that the
+ * directory may not be marked clean.
+ */
+mq_err mq_log_settle(struct mq_log *log, mq_error *error);
+
+/*
  * [U] Nobody else uses the log any more; reads that were begun stay valid.
- * With clean: writes and syncs everything and leaves the producer snapshot at
- * the end offset; an error means that the directory may not be marked clean.
- * The log is gone in any case.
+ * With clean: settles it, if that was not done before. The log is gone in any
+ * case.
  */
 mq_err mq_log_close(struct mq_log *log, bool clean, mq_error *error);
 

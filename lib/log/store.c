@@ -341,52 +341,85 @@ mq_err mq_store_open(struct mq_store **out, const struct mq_store_args *args, mq
 
 /* --- closing ------------------------------------------------------------------- */
 
-/* Everything of a directory to disk, and its checkpoints. */
-static mq_err settle_dir(struct mq_store_dir *dir, mq_error *error)
+/* The next log of a directory to be settled; NULL at the end or after an error. */
+static struct mq_log *next_to_settle(struct mq_store_dir *dir)
 {
 	struct mq_store *store = dir->store;
-	mq_err err = MQ_OK;
-	size_t i;
-	int kind;
+	struct mq_log *found = NULL;
 
-	for (i = 0; !err && i < store->n_logs; i++)
-		if (store->logs[i]->dir == dir)
-			err = mq_log_flush_all(store->logs[i]->log, error);
-	for (kind = 0; !err && kind < MQ_CP_N; kind++)
-		err = mq_store_write_checkpoint(dir, kind, error);
-	return err;
+	mq_mutex_lock(&store->mutex);
+	while (!found && !dir->close_error.code && dir->next_settled < store->n_logs) {
+		struct mq_store_log *sl = store->logs[dir->next_settled++];
+
+		if (sl->dir == dir)
+			found = sl->log;
+	}
+	mq_mutex_unlock(&store->mutex);
+	return found;
+}
+
+/* What each thread of a directory does. The first error ends them all. */
+static void settle_logs(void *arg)
+{
+	struct mq_store_dir *dir = arg;
+	struct mq_log *log;
+	mq_error cause;
+
+	while ((log = next_to_settle(dir)) != NULL) {
+		if (mq_log_settle(log, &cause) == MQ_OK)
+			continue;
+		mq_mutex_lock(&dir->store->mutex);
+		if (!dir->close_error.code)
+			dir->close_error = cause;
+		mq_mutex_unlock(&dir->store->mutex);
+	}
+}
+
+/* Everything of a directory to disk, and its checkpoints. Several threads, for
+ * the file system makes one commit of the syncs that wait for it together. */
+static void settle_dir(struct mq_store_dir *dir)
+{
+	struct mq_thread threads[MQ_STORE_CLOSING_THREADS_MAX];
+	int wanted = MQ_MIN(dir->store->args.closing_threads, MQ_STORE_CLOSING_THREADS_MAX);
+	int n = 0, kind;
+
+	dir->next_settled = 0;
+	dir->close_error.code = MQ_OK;
+	wanted = MQ_MIN(wanted, dir->n_logs);
+	while (n + 1 < wanted && mq_thread_start("mq-closing", settle_logs, dir, &threads[n]) == 0)
+		n++;
+	settle_logs(dir);
+	while (n > 0)
+		mq_thread_join(&threads[--n]);
+	for (kind = 0; !dir->close_error.code && kind < MQ_CP_N; kind++)
+		(void)mq_store_write_checkpoint(dir, kind, &dir->close_error);
 }
 
 /* Closes the logs of a directory, and leaves the mark if all went well. */
 static void close_dir(struct mq_store_dir *dir, bool clean)
 {
 	struct mq_store *store = dir->store;
-	mq_err err = MQ_OK;
-	mq_error error;
+	mq_error *error = &dir->close_error;
 	size_t i;
 
 	clean = clean && !dir->failed;
 	if (clean)
-		err = settle_dir(dir, &error);
+		settle_dir(dir);
 	for (i = store->n_logs; i-- > 0;) {
 		struct mq_store_log *sl = store->logs[i];
-		mq_error cause;
 
 		if (sl->dir != dir)
 			continue;
-		if (mq_log_close(sl->log, clean && !err, &cause) != MQ_OK && !err) {
-			err = cause.code;
-			error = cause;
-		}
+		(void)mq_log_close(sl->log, false, NULL);
 		mq_store_remove(store, sl);
 		free(sl);
 	}
-	if (clean && !err)
-		err = mq_store_dir_mark_clean(dir, &error);
-	if (clean && err)
+	if (clean && !error->code)
+		(void)mq_store_dir_mark_clean(dir, error);
+	if (clean && error->code)
 		mq_say(store->args.logger, MQ_LEVEL_ERROR,
 		       "log directory %s is not closed cleanly and will be recovered: %s",
-		       dir->path, error.text);
+		       dir->path, error->text);
 }
 
 void mq_store_close(struct mq_store *store, bool clean)

@@ -18,6 +18,7 @@ struct mq_store_args {
 	int32_t broker_id;      /* -1: take the one in meta.properties, or 0 */
 	const char *cluster_id; /* NULL: take the one in meta.properties, or make one */
 	int recovery_threads;   /* num.recovery.threads.per.data.dir */
+	int closing_threads;    /* so many logs of a directory are synced at once; 0: one */
 	int64_t free_bytes_min; /* floor of free space; appends fail below it */
 	int64_t flush_checkpoint_ms, start_checkpoint_ms, hw_checkpoint_ms;
 	int64_t retention_check_ms;

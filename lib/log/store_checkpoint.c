@@ -36,13 +36,40 @@ static int64_t offset_of(struct mq_store *store, struct mq_store_log *sl,
 	}
 }
 
+/* What stands in a file, in whatever order. Not 0, which says that the file is
+ * not known. */
+static uint64_t add_line(uint64_t hash, const uint8_t *line, size_t size)
+{
+	return (hash + mq_hash(1, line, size)) | 1;
+}
+
+uint64_t mq_store_checkpoint_hash(const struct mq_checkpoint *found)
+{
+	uint64_t hash = MQ_STORE_CHECKPOINT_EMPTY;
+	struct mq_buf line;
+	size_t i;
+
+	mq_buf_init(&line, 0);
+	for (i = 0; i < found->n; i++) {
+		const struct mq_checkpoint_entry *e = &found->entries[i];
+
+		line.size = 0;
+		mq_checkpoint_line(&line, e->topic, e->partition, e->offset);
+		hash = add_line(hash, line.data, line.size);
+	}
+	if (line.failed)
+		hash = 0;
+	mq_buf_deinit(&line);
+	return hash;
+}
+
 mq_err mq_store_write_checkpoint(struct mq_store_dir *dir, enum mq_store_checkpoint kind,
 				 mq_error *error)
 {
 	struct mq_store *store = dir->store;
 	struct mq_path path;
 	struct mq_buf lines;
-	uint64_t hash;
+	uint64_t hash = MQ_STORE_CHECKPOINT_EMPTY;
 	mq_err err = MQ_OK;
 	size_t i, n = 0;
 
@@ -54,17 +81,18 @@ mq_err mq_store_write_checkpoint(struct mq_store_dir *dir, enum mq_store_checkpo
 	for (i = 0; i < store->n_logs; i++) {
 		struct mq_store_log *sl = store->logs[i];
 		int64_t offset = sl->dir == dir ? offset_of(store, sl, kind) : -1;
+		size_t from = lines.size;
 
 		if (offset < 0)
 			continue;
 		mq_checkpoint_line(&lines, mq_log_topic(sl->log), mq_log_partition(sl->log),
 				   offset);
+		if (!lines.failed)
+			hash = add_line(hash, lines.data + from, lines.size - from);
 		n++;
 	}
 	mq_mutex_unlock(&store->mutex);
 	mq_store_unlock(store);
-	/* Unlike the hash of nothing, 0 says that the file is not known. */
-	hash = mq_hash(1, lines.data, lines.size) | 1;
 	if (hash != dir->written[kind] || lines.failed) {
 		err = mq_checkpoint_write(store->args.env, path.s, &lines, n, error);
 		dir->written[kind] = err ? 0 : hash;

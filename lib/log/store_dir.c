@@ -91,6 +91,8 @@ static mq_err read_checkpoints(struct mq_store_dir *dir, mq_error *error)
 		if (err && err != MQ_E_NOT_FOUND)
 			mq_say(store->args.logger, MQ_LEVEL_WARN, "%s; going on without it",
 			       cause.text);
+		if (!err || err == MQ_E_NOT_FOUND)
+			dir->written[kind] = mq_store_checkpoint_hash(&dir->found[kind]);
 	}
 	return MQ_OK;
 }

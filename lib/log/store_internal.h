@@ -24,6 +24,9 @@
 /* "<topic>-<partition>" with its NUL */
 #define MQ_LOG_NAME_SIZE (MQ_TOPIC_NAME_MAX + 13)
 
+/* More syncs at once do not make a commit of the file system any larger. */
+#define MQ_STORE_CLOSING_THREADS_MAX 16
+
 /* Between looks at a directory's free space, at least while it is full. */
 #define MQ_STORE_FULL_LOOK_US INT64_C(1000000)
 
@@ -54,6 +57,8 @@ struct mq_store_dir {
 	int64_t appended;    /* bytes since the last look at free space */
 	int64_t looked_us;   /* when that was */
 	mq_error open_error; /* during the opening only */
+	size_t next_settled; /* during the closing only, as close_error */
+	mq_error close_error;
 	/* During the opening only: what is to be opened, and how far that is. */
 	char **names;
 	size_t n_names, next_name, n_opened;
@@ -71,6 +76,7 @@ struct mq_store_log {
 	int64_t size_seen;     /* bytes of the log when it was last asked about */
 	int64_t upkeep_due_us; /* retention, rolling, flushing */
 	int64_t unlink_due_us; /* files .deleted wait for their delay */
+	bool changed;          /* since its offsets were checkpointed; for the opening */
 	bool touched;          /* upkeep_due_us has to be computed anew */
 	bool busy;             /* a job, a deletion or a holder works on it */
 	bool wanted;           /* somebody waits for it not to be busy */
@@ -183,6 +189,12 @@ mq_err mq_store_remove_tree(struct mq_env *env, const char *path, mq_error *erro
 
 extern const char *const mq_store_checkpoint_names[MQ_CP_N];
 
+/* The hash of a checkpoint file without lines. */
+#define MQ_STORE_CHECKPOINT_EMPTY 1
+
+/* The hash of what was found in a file; 0 when it is not known. */
+uint64_t mq_store_checkpoint_hash(const struct mq_checkpoint *found);
+
 /* Writes a checkpoint of a directory if it says something new. [U] */
 mq_err mq_store_write_checkpoint(struct mq_store_dir *dir, enum mq_store_checkpoint kind,
 				 mq_error *error);
@@ -193,6 +205,10 @@ void mq_store_jobs_init(struct mq_store *store);
 
 /* Something is to be done at due_us, if not earlier. The mutex is held. */
 void mq_store_arm(struct mq_store *store, enum mq_store_job_kind kind, int64_t due_us);
+
+/* Arms what a log that was just opened wants: nothing is to be written of one
+ * that was stopped cleanly. The mutex is held. */
+void mq_store_opened(struct mq_store *store, struct mq_store_log *sl, int64_t now_us);
 
 /* Arms what follows from a change of a log. The mutex is held. */
 void mq_store_touch(struct mq_store *store, struct mq_store_log *sl, int64_t now_us);

@@ -104,6 +104,9 @@ static mq_err open_in(struct mq_store_log *sl, mq_error *error)
 	sl->size_seen = marks.size;
 	sl->checkpointed_hw =
 	    within(&marks, mq_checkpoint_get(&dir->found[MQ_CP_HW], topic, partition, 0));
+	sl->changed = !dir->was_clean || marks.end_offset != marks.flushed_offset ||
+		      marks.end_offset != args.recovery_point ||
+		      sl->checkpointed_hw != marks.end_offset;
 	sl->cleaned_to = mq_checkpoint_get(&dir->found[MQ_CP_CLEANER], topic, partition, -1);
 	return MQ_OK;
 }
@@ -132,7 +135,7 @@ mq_err mq_store_open_log(struct mq_store_dir *dir, const char *name, struct mq_l
 	err = mq_store_add(store, sl);
 	if (!err) {
 		mq_log_set_full(sl->log, dir->full);
-		mq_store_touch(store, sl, mq_env_now_us(store->args.env));
+		mq_store_opened(store, sl, mq_env_now_us(store->args.env));
 	}
 	mq_mutex_unlock(&store->mutex);
 	if (err) {

@@ -83,17 +83,12 @@ static int64_t after_ms(int64_t now_us, int64_t ms)
 	return now_us + MQ_MAX(ms, 1) * 1000;
 }
 
-void mq_store_touch(struct mq_store *store, struct mq_store_log *sl, int64_t now_us)
+/* Compaction, and what retention and flushing want of this log. */
+static void arm_upkeep(struct mq_store *store, struct mq_store_log *sl, int64_t now_us)
 {
 	const struct mq_log_conf *conf = mq_log_conf(sl->log);
 	const struct mq_store_args *args = &store->args;
 
-	if (store->jobs[MQ_JOB_CHECKPOINT].due_us == INT64_MAX)
-		mq_store_arm(
-		    store, MQ_JOB_CHECKPOINT,
-		    after_ms(now_us, MQ_MIN(args->flush_checkpoint_ms, args->start_checkpoint_ms)));
-	if (store->jobs[MQ_JOB_HW].due_us == INT64_MAX)
-		mq_store_arm(store, MQ_JOB_HW, after_ms(now_us, args->hw_checkpoint_ms));
 	if (args->cleaner_enabled && (conf->cleanup_policy & MQ_CLEANUP_COMPACT) &&
 	    store->jobs[MQ_JOB_CLEAN].due_us == INT64_MAX)
 		mq_store_arm(store, MQ_JOB_CLEAN, after_ms(now_us, args->cleaner_backoff_ms));
@@ -106,6 +101,27 @@ void mq_store_touch(struct mq_store *store, struct mq_store_log *sl, int64_t now
 		   after_ms(now_us, MQ_MIN(args->retention_check_ms,
 					   MQ_MIN(conf->flush_ms, conf->segment_ms))));
 	mq_store_arm(store, MQ_JOB_UPKEEP, sl->upkeep_due_us);
+}
+
+void mq_store_touch(struct mq_store *store, struct mq_store_log *sl, int64_t now_us)
+{
+	const struct mq_store_args *args = &store->args;
+
+	if (store->jobs[MQ_JOB_CHECKPOINT].due_us == INT64_MAX)
+		mq_store_arm(
+		    store, MQ_JOB_CHECKPOINT,
+		    after_ms(now_us, MQ_MIN(args->flush_checkpoint_ms, args->start_checkpoint_ms)));
+	if (store->jobs[MQ_JOB_HW].due_us == INT64_MAX)
+		mq_store_arm(store, MQ_JOB_HW, after_ms(now_us, args->hw_checkpoint_ms));
+	arm_upkeep(store, sl, now_us);
+}
+
+void mq_store_opened(struct mq_store *store, struct mq_store_log *sl, int64_t now_us)
+{
+	if (sl->changed)
+		mq_store_touch(store, sl, now_us);
+	else
+		arm_upkeep(store, sl, now_us);
 }
 
 void mq_store_touched(struct mq_store *store, struct mq_log *log)

@@ -337,6 +337,23 @@ START_TEST(many_logs_are_recovered_by_threads)
 }
 END_TEST
 
+START_TEST(many_logs_are_closed_by_threads)
+{
+	int i;
+
+	owner.args.closing_threads = 4;
+	owner_open(&owner);
+	for (i = 0; i < 40; i++)
+		ck_assert_int_eq(owner_append(&owner, owner_create(&owner, "t", i), "k", "v", i),
+				 MQ_OK);
+	owner_close(&owner, true);
+	owner_open(&owner);
+	ck_assert(mq_store_was_clean(owner.store));
+	for (i = 0; i < 40; i++)
+		ck_assert_int_eq(owner_end(owner_find(&owner, "t", i)), 1);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("store");
@@ -360,6 +377,7 @@ int main(void)
 	tcase_add_test(tc, deleted_log_leaves_its_name_at_once);
 	tcase_add_test(tc, interrupted_deletion_is_finished_at_start);
 	tcase_add_loop_test(tc, many_logs_are_recovered_by_threads, 0, 2);
+	tcase_add_test(tc, many_logs_are_closed_by_threads);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);

@@ -409,6 +409,57 @@ START_TEST(power_failure_leaves_whole_logs)
 }
 END_TEST
 
+/* Only what a clean start can make anew is not synced by a clean stop. */
+START_TEST(power_failure_after_a_clean_stop_loses_nothing)
+{
+	struct sim_env *image;
+	struct store_owner after;
+	struct mq_log *log;
+	int i;
+
+	owner_open(&owner);
+	for (i = 0; i < 3; i++) {
+		log = owner_create(&owner, "t", i);
+		append_some(log, 1 + 6 * i, 1000 + i);
+	}
+	owner_close(&owner, true);
+	image = sim_env_crash_image(sim, (uint64_t)_i);
+	owner_init(&after, sim_env_get(image), dirs, 1);
+	owner_open(&after);
+	ck_assert(mq_store_was_clean(after.store));
+	for (i = 0; i < 3; i++)
+		ck_assert_int_eq(owner_end(owner_find(&after, "t", i)), 1 + 6 * i);
+	owner_close(&after, true);
+	owner_deinit(&after);
+	sim_env_free(image);
+}
+END_TEST
+
+static void count_change(void *arg, struct sim_env *s, enum sim_op op)
+{
+	(void)s;
+	(void)op;
+	++*(int *)arg;
+}
+
+START_TEST(clean_start_without_appends_writes_nothing)
+{
+	int i, changes = 0;
+
+	owner_open(&owner);
+	for (i = 0; i < 3; i++)
+		append_some(owner_create(&owner, "t", i), i, mq_env_wall_ms(env));
+	owner_close(&owner, true);
+	owner_open(&owner);
+	sim_env_set_hook(sim, count_change, &changes);
+	pass(2 * HOUR);
+	sim_env_set_hook(sim, NULL, NULL);
+	ck_assert_int_eq(changes, 0);
+	/* Only the segments of the logs grow old. */
+	ck_assert_int_ge(mq_store_due(owner.store), owner.conf.segment_ms);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("store_upkeep");
@@ -431,6 +482,8 @@ int main(void)
 	tcase_add_test(tc, only_directory_that_cannot_be_used_is_an_error);
 	tcase_add_test(tc, one_directory_that_cannot_be_used_is_left_out);
 	tcase_add_loop_test(tc, power_failure_leaves_whole_logs, 0, 20);
+	tcase_add_loop_test(tc, power_failure_after_a_clean_stop_loses_nothing, 0, 40);
+	tcase_add_test(tc, clean_start_without_appends_writes_nothing);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
