@@ -169,6 +169,13 @@ static void answer(struct mq_core *core, struct mq_call *call, const mq_err *err
 	mq_core_answer(call, ok ? response : NULL);
 }
 
+/* A client that asks for a coordinator's topic does not get one that looks like
+ * any other: only the coordinator makes it. */
+static bool may_make(mq_bytes name)
+{
+	return name.data && !mq_topic_is_internal(name) && !mq_topics_check_name(name, NULL);
+}
+
 /* [L] Whether a topic of the request is missing and may be made. */
 static bool may_create_one(struct mq_core *core, const struct mq_call *call)
 {
@@ -178,8 +185,7 @@ static bool may_create_one(struct mq_core *core, const struct mq_call *call)
 	    (call->api_version >= 4 && !request->allow_auto_topic_creation))
 		return false;
 	for (int32_t i = 0; i < request->n_topics; i++)
-		if (request->topics[i].name.data && !find(core, &request->topics[i]) &&
-		    !mq_topics_check_name(request->topics[i].name, NULL))
+		if (may_make(request->topics[i].name) && !find(core, &request->topics[i]))
 			return true;
 	return false;
 }
@@ -216,7 +222,7 @@ static void create_and_answer(struct mq_topic_job *job)
 	if (mq_topics_park(job, names, request->n_topics))
 		return;
 	for (int32_t i = 0; i < request->n_topics; i++)
-		if (names[i].data)
+		if (may_make(names[i]))
 			errs[i] = auto_create(core, names[i]);
 	free(job);
 	answer(core, call, errs);

@@ -75,7 +75,9 @@ struct mq_topic {
 	void (*retired)(struct mq_core *core, struct mq_topic *topic); /* [U]; then it is freed */
 };
 
-/* topic.c. A new topic without partitions and with one reference. NULL: out of memory. */
+/* topic.c. The topics in which coordinators keep their state. */
+bool mq_topic_is_internal(mq_bytes name);
+/* A new topic without partitions and with one reference. NULL: out of memory. */
 struct mq_topic *mq_topic_new(struct mq_core *core, mq_bytes name, const struct mq_uuid *id);
 /* Adds the next partition, led by this broker; the log is open. [L] once known. */
 mq_err mq_topic_add(struct mq_core *core, struct mq_topic *topic, struct mq_log *log,

@@ -56,7 +56,6 @@ struct mq_new_topic {
 	mq_bytes name;
 	int32_t n_partitions;
 	const struct mq_conf *overrides; /* copied; may be NULL */
-	bool internal;
 };
 
 /* INVALID_TOPIC_EXCEPTION, TOPIC_ALREADY_EXISTS, INVALID_PARTITIONS, and what

@@ -8,6 +8,12 @@
 
 #include "broker/internal.h"
 
+bool mq_topic_is_internal(mq_bytes name)
+{
+	return mq_bytes_eq(name, mq_str("__consumer_offsets")) ||
+	       mq_bytes_eq(name, mq_str("__transaction_state"));
+}
+
 struct mq_topic *mq_topic_new(struct mq_core *core, mq_bytes name, const struct mq_uuid *id)
 {
 	struct mq_topic *topic = calloc(1, sizeof(*topic));
@@ -21,8 +27,7 @@ struct mq_topic *mq_topic_new(struct mq_core *core, mq_bytes name, const struct 
 	}
 	topic->name_bytes = mq_str(topic->name);
 	topic->id = *id;
-	topic->internal = strcmp(topic->name, "__consumer_offsets") == 0 ||
-			  strcmp(topic->name, "__transaction_state") == 0;
+	topic->internal = mq_topic_is_internal(name);
 	atomic_init(&topic->refs, 1);
 	mq_topics_conf(core, topic->name, &topic->conf);
 	return topic;

@@ -281,7 +281,6 @@ mq_err mq_topics_create(struct mq_core *core, const struct mq_new_topic *new, bo
 	topic = mq_topic_new(core, new->name, &uuid);
 	if (!topic)
 		return mq_fail(error, MQ_E_NOMEM, "no memory for a topic");
-	topic->internal = new->internal;
 	if (new->overrides) {
 		topic->overrides = mq_conf_dup(new->overrides);
 		if (!topic->overrides)

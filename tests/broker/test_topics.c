@@ -298,6 +298,8 @@ START_TEST(metadata_creates_topics_only_where_that_is_allowed)
 	ck_assert_int_eq(metadata_error(&f, 12, "a/b", true, NULL), MQ_E_INVALID_TOPIC_EXCEPTION);
 	ck_assert_int_eq(metadata_error(&f, 4, "made", true, &n), 0);
 	ck_assert_int_eq(n, 4);
+	ck_assert_int_eq(metadata_error(&f, 12, "__consumer_offsets", true, NULL),
+			 MQ_E_UNKNOWN_TOPIC_OR_PARTITION);
 	/* Versions before 4 cannot forbid it. */
 	ck_assert_int_eq(metadata_error(&f, 1, "old", false, NULL), 0);
 	fx_close(&f);
