@@ -268,8 +268,48 @@ static bool make_room(struct mq_conn *conn)
 	return move_to(conn, mq_block_get(pool, size));
 }
 
+/* Whether a whole frame begins there. */
+static bool has_frame(const struct mq_conn *conn, size_t at)
+{
+	return conn->end - at >= FRAME_HEAD &&
+	       conn->end - at - FRAME_HEAD >= mq_get32(conn->block->data + at);
+}
+
+/* Takes the turn for the frame that begins at begin, unless one is still out;
+ * then its return is told to the loop. With another behind it, what is answered
+ * now goes out with that one's answer. */
+static bool begin_frame(struct mq_conn *conn, size_t size)
+{
+	bool begun, more = has_frame(conn, conn->begin + FRAME_HEAD + size);
+
+	mq_mutex_lock(&conn->lock);
+	begun = !conn->busy;
+	if (begun) {
+		conn->busy = true;
+		conn->corked = more;
+	} else {
+		conn->pending = true;
+	}
+	mq_mutex_unlock(&conn->lock);
+	return begun;
+}
+
+/* Sends what was held back for the answers behind it. */
+static void uncork(struct mq_conn *conn)
+{
+	struct mq_list done;
+
+	mq_list_init(&done);
+	mq_mutex_lock(&conn->lock);
+	conn->corked = false;
+	if (conn->stage_at < conn->stage_end && !conn->blocked)
+		mq_conn_flush(conn, &done);
+	mq_mutex_unlock(&conn->lock);
+	mq_conn_hand_back(&done, MQ_OK);
+}
+
 /* Hands out the frames that are complete. False when the connection is over. */
-static bool deliver(struct mq_conn *conn)
+static bool deliver_some(struct mq_conn *conn)
 {
 	size_t size;
 	uint8_t *frame;
@@ -287,9 +327,8 @@ static bool deliver(struct mq_conn *conn)
 			return false;
 		}
 		size = claimed;
-		if (conn->end - conn->begin - FRAME_HEAD < size || still_busy(conn))
+		if (!has_frame(conn, conn->begin) || !begin_frame(conn, size))
 			break;
-		conn->busy = true; /* nobody else sets it */
 		conn->partial_us = INT64_MAX;
 		conn->frame_seen = MQ_MAX(conn->frame_seen, FRAME_HEAD + size);
 		frame = conn->block->data + conn->begin + FRAME_HEAD;
@@ -302,6 +341,14 @@ static bool deliver(struct mq_conn *conn)
 			return false;
 	}
 	return true;
+}
+
+static bool deliver(struct mq_conn *conn)
+{
+	bool alive = deliver_some(conn);
+
+	uncork(conn);
+	return alive;
 }
 
 /* After frames have been handed out: tells of one that is incomplete, and gives
@@ -352,7 +399,7 @@ static void on_eof(struct mq_conn *conn)
 {
 	/* Requests that came whole before the end, such as those that want no
 	 * answer, are still served. */
-	if (conn->end - conn->begin >= FRAME_HEAD && frame_need(conn) <= conn->end - conn->begin) {
+	if (conn->block && has_frame(conn, conn->begin)) {
 		conn->eof = true;
 		return;
 	}

@@ -8,7 +8,8 @@
  *
  * Sending: a message is a row of pieces, from memory or from a file, borrowed
  * until its done(). The thread that sends writes at once if nothing is queued;
- * the loop goes on when the socket is full.
+ * the loop goes on when the socket is full. Small answers to frames that came
+ * together leave together.
  *
  * A connection belongs to its loop's thread; mq_conn_send and
  * mq_conn_frame_done may be called on any.
@@ -38,7 +39,7 @@ struct mq_slice {
 
 /* A message on its way out. It and what it points to stay untouched until
  * done(), which runs once, on any thread, without locks: MQ_OK when the kernel
- * has taken all bytes. */
+ * has taken all bytes, or the connection a copy of them. */
 struct mq_send {
 	struct mq_slice *slices; /* consumed */
 	int n_slices;

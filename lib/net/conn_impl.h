@@ -44,6 +44,7 @@ struct mq_conn {
 	bool closed;
 	bool busy;             /* a frame is out */
 	bool pending;          /* the loop wants to know when the frame comes back */
+	bool corked;           /* more frames are at hand: small messages wait in stage */
 	bool blocked;          /* the socket takes no more: wait until it is writable */
 	bool write_wants_read; /* TLS: blocked until the socket is readable */
 	struct mq_list sends;

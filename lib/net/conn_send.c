@@ -1,22 +1,26 @@
 /*
  * Sending: memory goes out with sendmsg, many pieces at once; ranges of files
- * with sendfile in 64-KiB steps (larger ones push the receiver out of the
- * processor's cache). Over TLS, and for files without a descriptor, bytes are
- * copied into a page-aligned stage first.
+ * with sendfile in 256-KiB steps (each step wakes the receiver: 64 KiB cost both
+ * sides a quarter more; from 128 KiB on they hardly differ). Over TLS, and for files without a
+ * descriptor, bytes are copied into a page-aligned stage first.
  */
 #include "config.h"
 
 #include "net/conn_impl.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 
 #include "base/mem.h"
 
 #define IOV_MAX_USED   64
-#define SENDFILE_BYTES (64u * 1024)
+#define SENDFILE_BYTES (256u * 1024)
 #define STAGE_BYTES    (64u * 1024)
+
+/* Messages up to this size are copied to go out together with the next one. */
+#define CORKED_MAX 1024u
 
 /* What one connection may send before others of its loop have their turn. */
 #define TURN_BYTES (1024u * 1024)
@@ -248,6 +252,32 @@ void mq_conn_hand_back(struct mq_list *sends, mq_err err)
 	}
 }
 
+/* Puts a small message behind those that wait in the stage for more to come: a
+ * packet costs more than the rest of answering a small request. Only on the thread
+ * that uncorks. */
+static bool stage_small(struct mq_conn *conn, const struct mq_send *send, size_t size)
+{
+	if (!conn->corked || conn->blocked || size > CORKED_MAX || !mq_list_empty(&conn->sends) ||
+	    !mq_loop_is_self(conn->loop))
+		return false;
+	for (int i = 0; i < send->n_slices; i++)
+		if (!send->slices[i].data)
+			return false;
+	if (!conn->stage) {
+		conn->stage = mq_block_get(mq_loop_pool(conn->loop), STAGE_BYTES);
+		conn->stage_at = conn->stage_end = 0;
+	}
+	if (!conn->stage || conn->stage->size - conn->stage_end < size)
+		return false;
+	for (int i = 0; i < send->n_slices; i++) {
+		memcpy(conn->stage->data + conn->stage_end, send->slices[i].data,
+		       send->slices[i].size);
+		conn->stage_end += send->slices[i].size;
+	}
+	conn->unsent += size;
+	return true;
+}
+
 mq_err mq_conn_send(struct mq_conn *conn, struct mq_send *send)
 {
 	struct mq_list done;
@@ -263,6 +293,8 @@ mq_err mq_conn_send(struct mq_conn *conn, struct mq_send *send)
 	} else if (conn->send_max && conn->unsent > 0 &&
 		   size > conn->send_max - MQ_MIN(conn->unsent, conn->send_max)) {
 		err = MQ_E_FULL;
+	} else if (stage_small(conn, send, size)) {
+		mq_list_push(&done, &send->node);
 	} else {
 		mq_list_push(&conn->sends, &send->node);
 		conn->unsent += size;

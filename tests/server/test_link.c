@@ -92,6 +92,43 @@ START_TEST(frames_of_all_sizes_come_through)
 }
 END_TEST
 
+/* Answers that are sent at once and such that wait for the next, from one packet
+ * of requests. */
+START_TEST(small_and_big_answers_keep_their_order)
+{
+	static const size_t sizes[] = {1, 1, 5000, 900, 900, 1, 90000, 30};
+	enum { N = sizeof(sizes) / sizeof(sizes[0]) };
+	struct mq_sync_group_request_assignment assignment[N];
+	struct mq_sync_group_request request[N];
+	static uint8_t data[90000];
+	struct waiter w[N];
+	struct client c;
+
+	memset(data, 3, sizeof(data));
+	server_begin("PLAINTEXT://127.0.0.1:0", 0);
+	client_open(&c, "127.0.0.1", server_port(0), NULL);
+	for (int i = 0; i < N; i++) {
+		mq_set_defaults(mq_sync_group_request, &request[i]);
+		mq_set_defaults(mq_sync_group_request_assignment, &assignment[i]);
+		request[i].group_id = request[i].member_id = assignment[i].member_id = mq_str("x");
+		assignment[i].assignment = mq_mem(data, sizes[i]);
+		request[i].assignments = &assignment[i];
+		request[i].n_assignments = 1;
+		waiter_init(&w[i], MQ_API_SYNC_GROUP, 3, &request[i]);
+		mq_link_start(c.link, &w[i].call);
+	}
+	for (int i = 0; i < N; i++) {
+		const struct mq_sync_group_response *response;
+
+		ck_assert_int_eq(waiter_wait(&w[i]), MQ_OK);
+		response = w[i].call.response;
+		ck_assert(mq_bytes_eq(response->assignment, mq_mem(data, sizes[i])));
+		waiter_deinit(&w[i]);
+	}
+	client_close(&c);
+}
+END_TEST
+
 START_TEST(a_response_outlives_its_link)
 {
 	struct mq_sync_group_request_assignment assignment;
@@ -461,6 +498,7 @@ static Suite *suite(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, calls_before_the_connection_is_up_are_sent_when_it_is);
 	tcase_add_test(t, frames_of_all_sizes_come_through);
+	tcase_add_test(t, small_and_big_answers_keep_their_order);
 	tcase_add_test(t, a_response_outlives_its_link);
 	tcase_add_test(t, produce_without_acks_has_no_response_and_keeps_the_order);
 	tcase_add_loop_test(t, files_are_sent_as_they_are, 0, 2);

@@ -1,5 +1,6 @@
 /* The server with a service that stands in for the broker. */
 #include <fcntl.h>
+#include <linux/tcp.h>
 #include <sys/resource.h>
 
 #include "fake.h"
@@ -35,6 +36,27 @@ START_TEST(pipelined_requests_are_answered_in_order)
 	fake_release();
 	for (int i = 50; i < 100; i++)
 		expect_heartbeat(fd, i);
+	close(fd);
+}
+END_TEST
+
+START_TEST(answers_to_requests_that_came_together_leave_together)
+{
+	struct tcp_info info;
+	socklen_t info_size = sizeof(info);
+	uint8_t frames[64 * 100];
+	size_t size = 0;
+	int fd;
+
+	server_begin("PLAINTEXT://127.0.0.1:0", 0);
+	fd = raw_connect(0);
+	for (int i = 0; i < 100; i++)
+		size += heartbeat(frames + size, "now", i);
+	raw_send(fd, frames, size);
+	for (int i = 0; i < 100; i++)
+		expect_heartbeat(fd, i);
+	ck_assert_int_eq(getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &info_size), 0);
+	ck_assert_uint_le(info.tcpi_data_segs_in, 3);
 	close(fd);
 }
 END_TEST
@@ -499,6 +521,7 @@ static Suite *suite(void)
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, pipelined_requests_are_answered_in_order);
+	tcase_add_test(t, answers_to_requests_that_came_together_leave_together);
 	tcase_add_test(t, a_request_may_come_byte_by_byte);
 	tcase_add_test(t, a_client_that_leaves_takes_its_waiting_request_along);
 	tcase_add_test(t, clients_may_leave_at_the_moment_they_are_answered);
