@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import tempfile
+import threading
 import unittest
 
 from broker import DEADLINE, MQ, Broker, kcat
@@ -103,6 +104,44 @@ class Producer(unittest.TestCase):
                          re.compile(r'^20000 records sent, [\d.]+ records/sec \([\d.]+ MB/sec\), [\d.]+ ms avg latency, '
                                     r'[\d.]+ ms max latency, \d+ ms 50th, \d+ ms 95th, \d+ ms 99th, \d+ ms 99\.9th\.$'))
         self.assertEqual(len(self.records('perf')), 20000)
+
+
+class Kills(unittest.TestCase):
+    def test_kills_while_producing_lose_and_repeat_nothing(self):
+        kills, records_per_kill, partitions = 8, 3000, 3
+        with Broker({'num.partitions': str(partitions)}) as broker:
+            # The first answer of a fresh broker may be that the topic is being made.
+            broker.mq('topics', '--create', '--topic', 'killed', '--partitions', str(partitions))
+            # A small buffer: while the broker is down the producer soon takes no more lines, so that each kill
+            # finds batches on their way.
+            producer = subprocess.Popen(
+                [MQ, 'console-producer', '--bootstrap-server', broker.address, '--topic', 'killed', '--timeout', '1',
+                 '--batch-size', '1000', '--message-send-max-retries', '2147483647', '--max-memory-bytes', '200000',
+                 '--request-timeout-ms', '20000', '--property', 'parse.key=true',
+                 '--producer-property', 'reconnect.backoff.max.ms=100'],
+                stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+            n = 0
+            for _ in range(kills):
+                lines = b''.join(b'%d\t%d\n' % (i % 50, i) for i in range(n, n + records_per_kill))
+                n += records_per_kill
+                half = len(lines) // 2
+                producer.stdin.write(lines[:half])
+                producer.stdin.flush()
+                broker.kill()
+                feeder = threading.Thread(target=lambda: (producer.stdin.write(lines[half:]), producer.stdin.flush()))
+                feeder.start()
+                broker.start()
+                feeder.join(DEADLINE)
+            err = producer.communicate(timeout=2 * DEADLINE)[1]
+            self.assertEqual(producer.returncode, 0, err.decode())
+            out = kcat('-b', broker.address, '-C', '-t', 'killed', '-e', '-q', '-o', 'beginning', '-J')
+            by_key = {}
+            for line in out.splitlines():
+                m = json.loads(line)
+                by_key.setdefault(m['key'], []).append(int(m['payload']))
+            self.assertEqual(sum(len(v) for v in by_key.values()), n)
+            for key, values in by_key.items():
+                self.assertEqual(values, list(range(int(key), n, 50)))
 
 
 if __name__ == '__main__':
