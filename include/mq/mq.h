@@ -8,6 +8,7 @@
 #include <mq/error.h>
 #include <mq/broker.h>
 #include <mq/config.h>
+#include <mq/interceptor.h>
 #include <mq/producer.h>
 #include <mq/record.h>
 #include <mq/segment.h>

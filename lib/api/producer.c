@@ -50,34 +50,13 @@ static mq_err check(const mq_producer *producer, mq_error *error)
 
 /* --- sending ------------------------------------------------------------------------- */
 
-static bool bytes_ok(mq_bytes b)
-{
-	return b.data || b.size == 0;
-}
-
-static mq_err check_record(const mq_record *record, mq_error *error)
-{
-	if (!record || !record->topic)
-		return mq_fail(error, MQ_E_ARG, "the record or its topic is NULL");
-	if (!bytes_ok(record->key) || !bytes_ok(record->value) ||
-	    (!record->headers && record->n_headers > 0))
-		return mq_fail(error, MQ_E_ARG, "a pointer is NULL whose size is not 0");
-	if (record->timestamp.set && record->timestamp.value < 0)
-		return mq_fail(error, MQ_E_ARG, "the timestamp %lld is before 1970",
-			       (long long)record->timestamp.value);
-	for (size_t i = 0; i < record->n_headers; i++)
-		if (!record->headers[i].key.data || !bytes_ok(record->headers[i].value))
-			return mq_fail(error, MQ_E_ARG, "header %zu has no key", i);
-	return MQ_OK;
-}
-
 mq_err mq_producer_send(mq_producer *producer, const mq_record *record, mq_sent_cb *done, void *arg,
 			mq_error *error)
 {
 	mq_err err = check(producer, error);
 
 	if (err == MQ_OK)
-		err = check_record(record, error);
+		err = mq_prod_check_record(record, error);
 	return err == MQ_OK ? mq_prod_send(producer, record, done, arg, error) : err;
 }
 
@@ -126,7 +105,7 @@ mq_future *mq_producer_send_future(mq_producer *producer, const mq_record *recor
 {
 	mq_future *future;
 
-	if (check(producer, error) != MQ_OK || check_record(record, error) != MQ_OK)
+	if (check(producer, error) != MQ_OK || mq_prod_check_record(record, error) != MQ_OK)
 		return NULL;
 	future = mq_calloc(1, sizeof(*future));
 	if (future)

@@ -29,6 +29,8 @@ struct mq_conf {
 	struct mq_logger logger;
 	mq_partitioner_cb *partitioner;
 	void *partitioner_arg;
+	mq_interceptor *interceptors; /* their names are the configuration's */
+	size_t n_interceptors;
 	struct entry *entries;
 	size_t n;
 };
@@ -55,6 +57,9 @@ void mq_conf_free(mq_conf *conf)
 	for (size_t i = 0; i < conf->n; i++)
 		entry_deinit(&conf->entries[i]);
 	free(conf->entries);
+	for (size_t i = 0; i < conf->n_interceptors; i++)
+		free((void *)(uintptr_t)conf->interceptors[i].name);
+	free(conf->interceptors);
 	free(conf);
 }
 
@@ -90,6 +95,9 @@ mq_conf *mq_conf_dup(const mq_conf *conf)
 		if (!to->name || !to->value)
 			goto fail;
 	}
+	for (size_t i = 0; i < conf->n_interceptors; i++)
+		if (mq_conf_add_interceptor(copy, &conf->interceptors[i], NULL) != MQ_OK)
+			goto fail;
 	return copy;
 fail:
 	mq_conf_free(copy);
@@ -359,6 +367,39 @@ mq_partitioner_cb *mq_conf_partitioner(const mq_conf *conf, void **arg)
 {
 	*arg = conf->partitioner_arg;
 	return conf->partitioner;
+}
+
+/* A chain longer than this is a mistake in a loop. */
+#define INTERCEPTORS_MAX 100
+
+mq_err mq_conf_add_interceptor(mq_conf *conf, const mq_interceptor *interceptor, mq_error *error)
+{
+	mq_interceptor *more;
+	char *name;
+
+	if (!conf || !interceptor || conf->n_interceptors >= INTERCEPTORS_MAX)
+		return mq_fail(error, MQ_E_ARG,
+			       "the configuration or the interceptor is NULL, or there are %d "
+			       "already",
+			       INTERCEPTORS_MAX);
+	name = mq_bytes_dup(mq_str(interceptor->name ? interceptor->name : "without a name"));
+	more =
+	    mq_reallocarray(conf->interceptors, conf->n_interceptors + 1, sizeof(mq_interceptor));
+	if (more)
+		conf->interceptors = more;
+	if (!name || !more) {
+		free(name);
+		return mq_fail(error, MQ_E_NOMEM, "out of memory");
+	}
+	more[conf->n_interceptors] = *interceptor;
+	more[conf->n_interceptors++].name = name;
+	return MQ_OK;
+}
+
+const mq_interceptor *mq_conf_interceptors(const mq_conf *conf, size_t *n)
+{
+	*n = conf->n_interceptors;
+	return conf->interceptors;
 }
 
 void mq_conf_say_known(const mq_conf *conf)

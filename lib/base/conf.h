@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include <mq/config.h>
+#include <mq/interceptor.h>
 #include <mq/producer.h>
 #include <mq/record.h>
 
@@ -103,6 +104,9 @@ const struct mq_logger *mq_conf_logger(const mq_conf *conf);
 
 /* The partitioner that was set with the configuration; NULL: none. */
 mq_partitioner_cb *mq_conf_partitioner(const mq_conf *conf, void **arg);
+
+/* The interceptors that were added to the configuration, borrowed from it. */
+const mq_interceptor *mq_conf_interceptors(const mq_conf *conf, size_t *n);
 
 /* Says once per key set that is known but has no effect. The object made from
  * a configuration calls it when it starts. */

@@ -73,6 +73,8 @@ static mq_err start(struct mq_producer *p, const struct mq_dialer *dialer, mq_er
 	if (err == MQ_OK)
 		err = mq_loop_start(p->loop, "mq-producer", error);
 	p->started = err == MQ_OK;
+	if (err == MQ_OK)
+		err = mq_chain_open(&p->chain, p->conf, error);
 	return err;
 }
 
@@ -207,6 +209,27 @@ static mq_err get_topic(struct mq_producer *p, const char *name, int64_t block_u
 
 /* --- sending -------------------------------------------------------------------------- */
 
+static bool bytes_ok(mq_bytes b)
+{
+	return b.data || b.size == 0;
+}
+
+mq_err mq_prod_check_record(const mq_record *record, mq_error *error)
+{
+	if (!record || !record->topic)
+		return mq_fail(error, MQ_E_ARG, "the record or its topic is NULL");
+	if (!bytes_ok(record->key) || !bytes_ok(record->value) ||
+	    (!record->headers && record->n_headers > 0))
+		return mq_fail(error, MQ_E_ARG, "a pointer is NULL whose size is not 0");
+	if (record->timestamp.set && record->timestamp.value < 0)
+		return mq_fail(error, MQ_E_ARG, "the timestamp %lld is before 1970",
+			       (long long)record->timestamp.value);
+	for (size_t i = 0; i < record->n_headers; i++)
+		if (!record->headers[i].key.data || !bytes_ok(record->headers[i].value))
+			return mq_fail(error, MQ_E_ARG, "header %zu has no key", i);
+	return MQ_OK;
+}
+
 /* The size of a batch for this record alone; 0 with error: it is too big. */
 static size_t batch_size(const struct mq_producer *p, const mq_record *record, mq_error *error)
 {
@@ -337,8 +360,8 @@ static mq_err enqueue(struct mq_producer *p, struct mq_acc_part *part, const mq_
 	}
 }
 
-mq_err mq_prod_send(struct mq_producer *p, const mq_record *record, mq_sent_cb *done, void *arg,
-		    mq_error *error)
+static mq_err send_plain(struct mq_producer *p, const mq_record *record, mq_sent_cb *done,
+			 void *arg, mq_error *error)
 {
 	struct mq_acc_topic *topic;
 	struct mq_acc_part *part;
@@ -359,6 +382,37 @@ mq_err mq_prod_send(struct mq_producer *p, const mq_record *record, mq_sent_cb *
 	}
 	mq_mutex_unlock(&p->lock);
 	return err;
+}
+
+mq_err mq_prod_send(struct mq_producer *p, const mq_record *record, mq_sent_cb *done, void *arg,
+		    mq_error *error)
+{
+	mq_error cause = {MQ_OK, ""};
+	struct mq_memory memory;
+	mq_record changed;
+	mq_sent sent;
+
+	if (p->chain.n == 0)
+		return send_plain(p, record, done, arg, error);
+	changed = *record;
+	mq_arena_init(&memory.arena, 0);
+	mq_chain_on_send(&p->chain, &changed, &memory);
+	if (mq_prod_check_record(&changed, &cause) == MQ_OK)
+		(void)send_plain(p, &changed, done, arg, &cause);
+	if (cause.code != MQ_OK) {
+		sent = (mq_sent){.err = cause.code,
+				 .text = cause.text,
+				 .topic = record->topic,
+				 .partition =
+				     record->partition.set ? (int32_t)record->partition.value : -1,
+				 .offset = -1,
+				 .timestamp = record->timestamp.set ? record->timestamp.value : -1};
+		mq_chain_on_acknowledgement(&p->chain, &sent);
+		if (error)
+			*error = cause;
+	}
+	mq_arena_reset(&memory.arena);
+	return cause.code;
 }
 
 /* --- the rest -------------------------------------------------------------------------- */
@@ -445,6 +499,7 @@ static void close_first(struct mq_producer *p, int64_t deadline_us)
 	}
 	mq_mutex_unlock(&p->lock);
 	mq_prod_cancel(p);
+	mq_chain_close(&p->chain);
 	mq_mutex_lock(&p->lock);
 	p->state = MQ_PRODUCER_CLOSED;
 	mq_prod_tell(p);

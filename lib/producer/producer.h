@@ -21,6 +21,7 @@
 #include "protocol/api.h"
 #include "env/env.h"
 #include "producer/accumulator.h"
+#include "producer/chain.h"
 #include "protocol/messages/init_producer_id.h"
 #include "protocol/messages/produce.h"
 
@@ -44,6 +45,7 @@ struct mq_producer {
 	struct mq_loop *loop;
 	struct mq_client *client; /* on the loop's thread */
 	bool started, has_timer;
+	struct mq_chain chain;
 
 	struct mq_mutex lock; /* guards what follows */
 	struct mq_cond changed;
@@ -82,6 +84,9 @@ struct mq_producer {
 mq_err mq_prod_new(struct mq_producer **out, const mq_conf *conf, const struct mq_dialer *dialer,
 		   mq_error *error);
 void mq_prod_free(struct mq_producer *p);
+
+/* What a caller or an interceptor may get wrong. */
+mq_err mq_prod_check_record(const mq_record *record, mq_error *error);
 
 mq_err mq_prod_send(struct mq_producer *p, const mq_record *record, mq_sent_cb *done, void *arg,
 		    mq_error *error);

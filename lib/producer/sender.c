@@ -510,7 +510,7 @@ bool mq_prod_is_reporter(const struct mq_producer *p)
 	return p->reporting && p->reporter == &self_mark;
 }
 
-static void run_callbacks(const struct mq_acc_batch *batch)
+static void run_callbacks(const struct mq_chain *chain, const struct mq_acc_batch *batch)
 {
 	mq_sent sent = {.err = batch->error.code,
 			.text = batch->error.code != MQ_OK ? batch->error.text : "",
@@ -526,6 +526,7 @@ static void run_callbacks(const struct mq_acc_batch *batch)
 			sent.offset = offset;
 			if (offset >= 0)
 				offset++;
+			mq_chain_on_acknowledgement(chain, &sent);
 			if (run->done)
 				run->done(run->arg, &sent);
 		}
@@ -545,7 +546,7 @@ void mq_prod_report(struct mq_producer *p)
 		mq_list_append(&batches, &p->acc.done);
 		mq_mutex_unlock(&p->lock);
 		mq_list_each (it, &batches)
-			run_callbacks(mq_list_entry(it, struct mq_acc_batch, report));
+			run_callbacks(&p->chain, mq_list_entry(it, struct mq_acc_batch, report));
 		mq_mutex_lock(&p->lock);
 		mq_list_each_safe (it, tmp, &batches) {
 			mq_list_remove(it);

@@ -106,6 +106,44 @@ class Producer(unittest.TestCase):
         self.assertEqual(len(self.records('perf')), 20000)
 
 
+class Examples(unittest.TestCase):
+    """The numbered programs, each with a broker of its own: their output, and what is in the topic then."""
+
+    def setUp(self):
+        self.broker = Broker({'num.partitions': '1'}).start()
+
+    def tearDown(self):
+        self.broker.close()
+
+    def run_example(self, name):
+        r = subprocess.run([os.path.join(os.environ.get('builddir', '.'), 'examples', name), self.broker.address],
+                           capture_output=True, text=True, timeout=DEADLINE)
+        self.assertEqual((r.returncode, r.stderr), (0, ''))
+        return r.stdout
+
+    def first(self):
+        out = kcat('-b', self.broker.address, '-C', '-t', 'first', '-e', '-q', '-o', 'beginning', '-J')
+        return [(m['key'], m['payload']) for m in (json.loads(line) for line in out.splitlines())]
+
+    def test_send(self):
+        self.assertEqual(self.run_example('01_send'), '')
+        self.assertEqual(self.first(), [(str(i), str(i)) for i in range(100)])
+
+    def test_send_with_callback(self):
+        self.assertEqual(self.run_example('02_send_with_callback'), ''.join('success->%d\n' % i for i in range(100)))
+        self.assertEqual(self.first(), [(str(i), str(i)) for i in range(100)])
+
+    def test_send_synchronously(self):
+        self.assertEqual(self.run_example('03_send_synchronously'), '')
+        self.assertEqual(self.first(), [(str(i), str(i)) for i in range(100)])
+
+    def test_interceptors(self):
+        self.assertEqual(self.run_example('04_interceptors'), 'Successful sent: 10\nFailed sent: 0\n')
+        values = [v for _, v in self.first()]
+        self.assertEqual([re.sub(r'^\d{13},', '', v) for v in values], ['message%d' % i for i in range(10)])
+        self.assertTrue(all(re.match(r'\d{13},message\d$', v) for v in values))
+
+
 class Kills(unittest.TestCase):
     def test_kills_while_producing_lose_and_repeat_nothing(self):
         kills, records_per_kill, partitions = 8, 3000, 3

@@ -1,0 +1,19 @@
+/* Sends a hundred records, and does not look what becomes of each. */
+#include "producer.h"
+
+int main(int argc, char **argv)
+{
+	mq_producer *producer = producer_new(producer_conf(argc, argv));
+	mq_error error;
+
+	for (int i = 0; i < 100; i++) {
+		mq_record record = {.topic = "first"};
+		char text[16];
+
+		snprintf(text, sizeof(text), "%d", i);
+		record.key = record.value = mq_str(text);
+		if (mq_producer_send(producer, &record, NULL, NULL, &error) != MQ_OK)
+			give_up(&error);
+	}
+	return producer_end(producer);
+}

@@ -1,0 +1,72 @@
+/*
+ * Interceptors: functions of the program that see each record before it is
+ * sent and what became of it, and may change it on its way. Several form a
+ * chain, in the order in which they were added.
+ */
+#ifndef MQ_INTERCEPTOR_H
+#define MQ_INTERCEPTOR_H
+
+#include <mq/config.h>
+#include <mq/error.h>
+#include <mq/producer.h>
+#include <mq/record.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** Memory for what an interceptor puts into a record. */
+typedef struct mq_memory mq_memory;
+
+/**
+ * size bytes that live until the record has been taken by send.
+ * Thread: that of on_send. Errors: NULL when out of memory.
+ */
+MQ_API void *mq_memory_get(mq_memory *memory, size_t size);
+
+/**
+ * One interceptor. Every function may be NULL. They may run on several threads
+ * at a time, except configure and close.
+ */
+typedef struct mq_interceptor {
+	const char *name; /**< for the log; copied */
+	void *arg;        /**< what each function gets */
+
+	/** When the producer is made; an error lets that fail. */
+	mq_err (*configure)(void *arg, const mq_conf *conf, mq_error *error);
+
+	/**
+	 * Before the record is given a partition, on the thread that sends. It may
+	 * change *record, a copy of what the interceptor before has left, and let it
+	 * point to static memory or to memory. Better not the topic and the
+	 * partition. An error is logged, and the record goes on as it was.
+	 */
+	mq_err (*on_send)(void *arg, mq_record *record, mq_memory *memory);
+
+	/**
+	 * When the fate of a record is known, before its callback and where that
+	 * runs; also for records that send has refused.
+	 */
+	void (*on_acknowledgement)(void *arg, const mq_sent *sent);
+
+	/** When the producer has been closed. */
+	void (*close)(void *arg);
+
+	void *reserved[4];
+} mq_interceptor;
+
+/**
+ * Adds an interceptor to the chain of objects made from conf.
+ * Memory:  the struct is copied; arg has to outlive the objects.
+ * Errors:  MQ_E_ARG, MQ_E_NOMEM
+ * Thread:  one at a time per conf. Since: 0.1
+ */
+MQ_API MQ_MUST_CHECK mq_err mq_conf_add_interceptor(mq_conf *conf,
+						    const mq_interceptor *interceptor,
+						    mq_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,30 @@
+/* The interceptors of a producer, one after the other. */
+#ifndef MQ_PRODUCER_CHAIN_H
+#define MQ_PRODUCER_CHAIN_H
+
+#include <mq/interceptor.h>
+
+#include "base/arena.h"
+#include "base/logger.h"
+
+struct mq_memory {
+	struct mq_arena arena;
+};
+
+/* Borrowed from a configuration. */
+struct mq_chain {
+	const mq_interceptor *items;
+	size_t n;
+	const struct mq_logger *logger;
+};
+
+/* Configures all of them; on an error those that were are closed. */
+mq_err mq_chain_open(struct mq_chain *chain, const mq_conf *conf, mq_error *error);
+void mq_chain_close(const struct mq_chain *chain);
+
+/* What the chain makes of a record. */
+void mq_chain_on_send(const struct mq_chain *chain, mq_record *record, struct mq_memory *memory);
+
+void mq_chain_on_acknowledgement(const struct mq_chain *chain, const mq_sent *sent);
+
+#endif
