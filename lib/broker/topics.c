@@ -280,7 +280,6 @@ static mq_err open_topic(struct opening *opening, const char *name,
 
 	if (!topic)
 		return mq_fail(error, err, "no memory for topic %s", name);
-	mq_topics_conf(core, name, &topic->conf);
 	err = load_overrides(core, name, &topic->overrides);
 	for (int32_t p = 0; !err && p < znode->n_partitions; p++) {
 		int32_t epoch = stored_epoch(core, name, p);

@@ -65,6 +65,19 @@ void fx_open_sim(struct fixture *f, ...)
 	va_end(pairs);
 }
 
+void fx_open_image(struct fixture *f, struct sim_env *image, ...)
+{
+	va_list pairs;
+
+	memset(f, 0, sizeof(*f));
+	f->sim = image;
+	f->env = sim_env_get(image);
+	strcpy(f->dir, "data");
+	va_start(pairs, image);
+	open_fixture(f, pairs);
+	va_end(pairs);
+}
+
 void fx_open_real(struct fixture *f, ...)
 {
 	va_list pairs;

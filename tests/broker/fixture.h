@@ -32,6 +32,8 @@ struct fixture {
 /* key, value pairs ending with NULL are set in the broker's configuration. */
 void fx_open_sim(struct fixture *f, ...);
 void fx_open_real(struct fixture *f, ...);
+/* On what a crash has left; takes the image over. */
+void fx_open_image(struct fixture *f, struct sim_env *image, ...);
 void fx_close(struct fixture *f);
 /* Closes the core and opens it again on the same disk. */
 void fx_reopen(struct fixture *f);
