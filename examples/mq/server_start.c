@@ -14,6 +14,9 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #include <mq/broker.h>
 
@@ -187,6 +190,9 @@ static int run(const mq_conf *conf, int ready_fd)
 	if (!broker)
 		return fail_error(COMMAND, &error);
 	tell_ready(broker, ready_fd);
+#ifdef __GLIBC__
+	malloc_trim(0); /* what only the start needed goes back to the system */
+#endif
 	serve_until_told(&set);
 	if (mq_broker_stop(broker, STOP_MS, &error) != MQ_OK)
 		code = fail_error(COMMAND, &error);
