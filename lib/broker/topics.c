@@ -262,6 +262,11 @@ static mq_err find_or_make(struct opening *opening, struct mq_topic *topic, int3
 			return err;
 	} else if (any_dir_failed(core->store)) {
 		return MQ_OK;
+	} else {
+		/* Cut off in its creation, or the disk it was on is not mounted. */
+		mq_say(&core->logger, MQ_LEVEL_ERROR,
+		       "%s-%" PRId32 " is in no log directory: it begins empty", topic->name,
+		       partition);
 	}
 	return mq_store_create(core->store, topic->name, partition, &topic->id, log, error);
 }

@@ -85,7 +85,7 @@ mq_err mq_partition_check(const struct mq_partition *partition, int32_t current_
 {
 	if (partition->lost)
 		return partition->lost;
-	if (!partition->log)
+	if (!partition->log || mq_log_failed(partition->log))
 		return MQ_E_KAFKA_STORAGE_ERROR;
 	if (current_leader_epoch >= 0 && current_leader_epoch < partition->leader_epoch)
 		return MQ_E_FENCED_LEADER_EPOCH;

@@ -495,6 +495,34 @@ START_TEST(a_failed_write_is_a_storage_error)
 }
 END_TEST
 
+/* What metadata says of the topic's first partition: its leader. */
+static int32_t leader_of(const char *topic)
+{
+	struct mq_metadata_request *request = fx_request(&f, mq_metadata_request);
+	struct mq_metadata_response *response;
+	struct fx_call call;
+	int32_t leader;
+
+	request->topics = mq_new(&f.arena, mq_metadata_request_topic, 1);
+	request->n_topics = 1;
+	request->topics[0].name = mq_str(topic);
+	response = fx_call(&f, &call, MQ_API_METADATA, 9, request);
+	ck_assert_int_eq(response->n_topics, 1);
+	leader = response->topics[0].partitions[0].leader_id;
+	fx_release(&call);
+	return leader;
+}
+
+START_TEST(a_partition_that_cannot_be_written_has_no_leader)
+{
+	fx_put(&f, "t", 3);
+	ck_assert_int_eq(leader_of("t"), 0);
+	sim_env_fail(f.sim, SIM_WRITE, 1, EIO, false);
+	ck_assert_int_eq(fx_produce_error(&f, "t", good()), MQ_E_KAFKA_STORAGE_ERROR);
+	ck_assert_int_eq(leader_of("t"), -1);
+}
+END_TEST
+
 /* Moves time on until the store has looked at the free space. */
 static int error_after_looking(void)
 {
@@ -600,6 +628,7 @@ int main(void)
 	    waiting_for_the_disk_ends_with_the_timeout,
 	    a_waiting_produce_is_forgotten_with_its_peer,
 	    a_failed_write_is_a_storage_error,
+	    a_partition_that_cannot_be_written_has_no_leader,
 	    what_was_promised_survives_a_power_cut,
 	    a_full_disk_refuses_before_it_is_full,
 	    a_stopped_core_answers_nothing,
