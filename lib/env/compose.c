@@ -19,7 +19,7 @@ int mq_env_pwrite(struct mq_env *env, struct mq_file *file, const void *data, si
 int mq_env_sync_dir(struct mq_env *env, const char *path)
 {
 	struct mq_file *dir;
-	int rc = mq_env_open(env, path, MQ_OPEN_DIRECTORY, &dir);
+	int rc = mq_env_open(env, path, MQ_OPEN_DIRECTORY | MQ_OPEN_FOLLOW, &dir);
 
 	if (rc != 0)
 		return rc;

@@ -384,6 +384,14 @@ START_TEST(planted_links_and_pipes_are_refused)
 }
 END_TEST
 
+START_TEST(a_linked_directory_is_synced_where_it_is)
+{
+	ck_assert_int_eq(mkdir(at("dir"), 0700), 0);
+	ck_assert_int_eq(symlink("dir", at("link")), 0);
+	ck_assert_int_eq(mq_env_sync_dir(env, at("link")), 0);
+}
+END_TEST
+
 START_TEST(a_real_file_has_a_descriptor_that_is_not_inherited)
 {
 	struct mq_file *file = open_file("f", MQ_OPEN_WRITE | MQ_OPEN_CREATE);
@@ -425,6 +433,7 @@ int main(void)
 	int failed;
 
 	tcase_add_test(real, planted_links_and_pipes_are_refused);
+	tcase_add_test(real, a_linked_directory_is_synced_where_it_is);
 	tcase_add_test(real, a_real_file_has_a_descriptor_that_is_not_inherited);
 	suite_add_tcase(suite, real);
 	suite_add_tcase(suite, conformance("simulated", setup_sim, teardown_sim));
