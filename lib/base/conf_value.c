@@ -161,10 +161,11 @@ static const char *type_name(uint8_t type)
 	case MQ_CONF_BOOL:
 		return "true or false";
 	case MQ_CONF_SHORT:
+		return "an integer of 16 bits";
 	case MQ_CONF_INT:
-		return "an integer";
+		return "an integer of 32 bits";
 	case MQ_CONF_LONG:
-		return "a long integer";
+		return "an integer of 64 bits";
 	default:
 		return "a number";
 	}

@@ -69,8 +69,10 @@ static mq_err take_lock(struct mq_store_dir *dir, mq_error *error)
 	}
 	mq_env_close(env, file);
 	if (rc == -EWOULDBLOCK)
-		return mq_fail(error, MQ_E_LOCKED, "another process uses the log directory %s",
-			       dir->path);
+		return mq_fail(
+		    error, MQ_E_LOCKED,
+		    "another process uses the log directory %s, or log.dirs has it twice",
+		    dir->path);
 	return mq_fail_errno(error, -rc, "cannot lock %s", path.s);
 }
 

@@ -108,8 +108,8 @@ static mq_err check_type(const struct mq_conf *conf, const char *listener, const
 
 	if (!path || !*path || (value && strcasecmp(value, "PEM") == 0))
 		return MQ_OK;
-	return mq_fail(error, MQ_E_CONFIG, "listener %s: %s is %s; only PEM is supported", listener,
-		       type, value ? value : "unset");
+	return mq_fail(error, MQ_E_CONFIG, "%s is %s; only PEM is supported", type,
+		       value ? value : "unset");
 }
 
 static enum mq_tls_client_auth client_auth(const char *value)
@@ -152,13 +152,14 @@ mq_err mq_listener_load_tls(struct mq_listener *listener, mq_error *error)
 	/* listener.name.<name in lower case>.<key>, as in Kafka */
 	for (size_t i = 0; i < sizeof(name); i++)
 		name[i] = (char)tolower((unsigned char)listener->addr->name[i]);
-	err = check_type(conf, name, "ssl.keystore.location", "ssl.keystore.type", error);
+	err = check_type(conf, name, "ssl.keystore.location", "ssl.keystore.type", &why);
 	if (!err)
 		err =
-		    check_type(conf, name, "ssl.truststore.location", "ssl.truststore.type", error);
-	if (err)
-		return err;
-	read_tls_conf(conf, name, &tls);
-	err = mq_tls_ctx_new(&tls, &listener->tls, &why);
-	return err ? mq_fail(error, err, "listener %s: %.400s", name, why.text) : MQ_OK;
+		    check_type(conf, name, "ssl.truststore.location", "ssl.truststore.type", &why);
+	if (!err) {
+		read_tls_conf(conf, name, &tls);
+		err = mq_tls_ctx_new(&tls, &listener->tls, &why);
+	}
+	return err ? mq_fail(error, err, "listener %s: %.400s", listener->addr->name, why.text)
+		   : MQ_OK;
 }

@@ -24,8 +24,7 @@ static void teardown(void)
 	mq_conf_free(conf);
 }
 
-static const mq_role roles[] = {MQ_ROLE_BROKER, MQ_ROLE_TOPIC, MQ_ROLE_ADMIN,
-				MQ_ROLE_PRODUCER};
+static const mq_role roles[] = {MQ_ROLE_BROKER, MQ_ROLE_TOPIC, MQ_ROLE_ADMIN, MQ_ROLE_PRODUCER};
 
 #define EACH_ROLE(i) for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++)
 
@@ -136,14 +135,15 @@ END_TEST
 
 START_TEST(values_that_do_not_fit_are_refused)
 {
-	refused("log.segment.bytes", "abc", "log.segment.bytes: \"abc\" is not an integer");
+	refused("log.segment.bytes", "abc",
+		"log.segment.bytes: \"abc\" is not an integer of 32 bits");
 	refused("log.segment.bytes", "", "is not an integer");
 	refused("log.segment.bytes", "-", "is not an integer");
 	refused("log.segment.bytes", "1 2", "is not an integer");
 	refused("log.segment.bytes", "13", "is less than 14");
-	refused("log.segment.bytes", "2147483648", "is not an integer");
-	refused("log.retention.bytes", "9223372036854775808", "is not a long integer");
-	refused("log.retention.bytes", "-9223372036854775809", "is not a long integer");
+	refused("log.segment.bytes", "2147483648", "is not an integer of 32 bits");
+	refused("log.retention.bytes", "9223372036854775808", "is not an integer of 64 bits");
+	refused("log.retention.bytes", "-9223372036854775809", "is not an integer of 64 bits");
 	refused("log.cleaner.min.cleanable.ratio", "1.5", "is more than 1");
 	refused("log.cleaner.min.cleanable.ratio", "nan", "is not a number");
 	refused("log.cleaner.min.cleanable.ratio", "1e", "is not a number");
