@@ -99,10 +99,18 @@ static void quit_now(int sig)
 
 static void block_signals(sigset_t *set)
 {
+	struct sigaction hup;
+
 	sigemptyset(set);
 	sigaddset(set, SIGTERM);
 	sigaddset(set, SIGINT);
+	/* The terminal is closed: no reason for an unclean stop. Under nohup it is ignored. */
+	sigaction(SIGHUP, NULL, &hup);
+	if (hup.sa_handler != SIG_IGN)
+		sigaddset(set, SIGHUP);
 	sigprocmask(SIG_BLOCK, set, NULL);
+	/* Whoever read the lines on stderr may be gone. */
+	signal(SIGPIPE, SIG_IGN);
 }
 
 static void serve_until_told(const sigset_t *set)
@@ -115,6 +123,7 @@ static void serve_until_told(const sigset_t *set)
 	fprintf(stderr, "mq server-start: %s, stopping\n", strsignal(sig));
 	sigaction(SIGTERM, &quick, NULL);
 	sigaction(SIGINT, &quick, NULL);
+	signal(SIGHUP, SIG_IGN);
 	sigprocmask(SIG_UNBLOCK, set, NULL);
 }
 
@@ -146,6 +155,7 @@ static int become_daemon(int *code)
 	}
 	close(fds[0]);
 	setsid();
+	signal(SIGHUP, SIG_IGN);
 	log = open(DAEMON_LOG, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
 	if (log < 0 || dup2(log, STDERR_FILENO) < 0) {
 		fail(COMMAND, "cannot write %s: %s", DAEMON_LOG, strerror(errno));
@@ -216,7 +226,8 @@ int cmd_server_start(int argc, char **argv)
 	const struct opt_set set = {
 	    .command = COMMAND,
 	    .synopsis = "[-daemon] [server.properties] [--override KEY=VALUE]...",
-	    .about = "Runs a broker until it gets SIGTERM or SIGINT. Without a file it keeps its "
+	    .about = "Runs a broker until it gets SIGTERM, SIGINT or SIGHUP. Without a file it "
+		     "keeps its "
 		     "data in ./mq-data and listens on 127.0.0.1:9092.",
 	    .example = "  mq server-start\n"
 		       "  mq server-start server.properties --override broker.id=1",

@@ -30,6 +30,16 @@ grep -q 'no.such.key' err; check $? 0 "the line that names the unknown key"
 grep -q 'mq server-start: stopped' mq-server.log; check $? 0 "the line that says it has stopped"
 "$mq" server-stop --data-dir data 2>err; check $? 1 "stopping it again"
 
+# A terminal that is closed, and a reader of the lines who is gone.
+"$mq" server-start server.properties 2>log &
+pid=$!
+until grep -q 'ready on' log || ! kill -0 $pid 2>/dev/null; do :; done
+kill -PIPE $pid
+kill -HUP $pid
+wait $pid; check $? 0 "SIGHUP ends it cleanly"
+grep -q 'stopped' log; check $? 0 "the line that says SIGHUP has stopped it"
+[ -e data/.kafka_cleanshutdown ]; check $? 0 "the mark of a clean stop after SIGHUP"
+
 # In the foreground, without a daemon in between.
 "$mq" server-start server.properties 2>log &
 pid=$!
