@@ -19,14 +19,19 @@ struct decoder {
 	const char *field, *why;
 };
 
-static bool fail(struct decoder *d, const struct mq_op *op, const char *why)
+static bool fail_at(struct decoder *d, const char *field, const char *why)
 {
 	if (!d->err) {
 		d->err = MQ_E_PROTOCOL;
-		d->field = op->field->name;
+		d->field = field;
 		d->why = why;
 	}
 	return false;
+}
+
+static bool fail(struct decoder *d, const struct mq_op *op, const char *why)
+{
+	return fail_at(d, mq_field_name(op->field), why);
 }
 
 static void *take_memory(struct decoder *d, const struct mq_op *op, size_t n, size_t size)
@@ -224,9 +229,7 @@ static bool take_tagged(struct decoder *d, const struct mq_op *op, uint32_t size
 
 static bool fail_tags(struct decoder *d, const char *why)
 {
-	static const struct mq_field tags = {.name = "tagged fields"};
-
-	return fail(d, &(struct mq_op){.field = &tags}, why);
+	return fail_at(d, "tagged fields", why);
 }
 
 static bool take_tags(struct decoder *d, const struct mq_plan *plan, void *out)

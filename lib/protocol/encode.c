@@ -18,7 +18,7 @@ static bool fail(struct encoder *e, const struct mq_field *field, mq_err err, co
 {
 	if (!e->out->err) {
 		e->out->err = err;
-		e->field = field->name;
+		e->field = mq_field_name(field);
 		e->why = why;
 	}
 	return false;

@@ -87,8 +87,11 @@ enum mq_shape {
 
 struct mq_struct;
 
+/* Without pointers: what the linker has to relocate is a page of each process
+ * that is not shared with any other. */
 struct mq_field {
-	const char *name;
+	uint16_t name;    /* mq_field_name() */
+	uint16_t element; /* mq_field_element() */
 	uint16_t offset;
 	uint16_t offset_n; /* of the count, in arrays */
 	uint8_t type;      /* enum mq_type, of an array's elements */
@@ -97,8 +100,7 @@ struct mq_field {
 	int16_t first, last; /* versions */
 	int16_t null_first;
 	int16_t tag;
-	int64_t value;                   /* the default of a number */
-	const struct mq_struct *element; /* of the struct shapes */
+	int64_t value; /* the default of a number */
 };
 
 struct mq_struct {
@@ -107,6 +109,10 @@ struct mq_struct {
 	uint16_t n_fields;
 	const struct mq_field *fields;
 };
+
+const char *mq_field_name(const struct mq_field *field);
+/* Of the struct shapes; NULL for others. */
+const struct mq_struct *mq_field_element(const struct mq_field *field);
 
 struct mq_message {
 	const char *name; /* Kafka's */

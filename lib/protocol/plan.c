@@ -68,7 +68,7 @@ static void init_field(const struct mq_field *f, void *out)
 		*n = f->default_null ? -1 : 0;
 		break;
 	case MQ_SHAPE_STRUCT:
-		mq_struct_init(f->element, at);
+		mq_struct_init(mq_field_element(f), at);
 		break;
 	case MQ_SHAPE_STRUCTP: /* NULL already */
 		break;
@@ -133,7 +133,7 @@ bool mq_field_is_default(const struct mq_field *f, const void *in)
 		n = mq_member_in(in, f->offset_n);
 		return f->default_null ? *n < 0 : *n == 0;
 	case MQ_SHAPE_STRUCT:
-		return struct_is_default(f->element, at);
+		return struct_is_default(mq_field_element(f), at);
 	case MQ_SHAPE_STRUCTP:
 		return !*(void *const *)at;
 	default:
@@ -181,6 +181,8 @@ static uint32_t op_wire_min(const struct mq_op *op, bool flexible)
 
 static bool op_make(struct mq_op *op, const struct mq_field *f, int16_t version, bool flexible)
 {
+	const struct mq_struct *element = mq_field_element(f);
+
 	*op = (struct mq_op){
 	    .shape = f->shape,
 	    .type = f->type,
@@ -190,13 +192,13 @@ static bool op_make(struct mq_op *op, const struct mq_field *f, int16_t version,
 	    .offset_n = f->offset_n,
 	    .field = f,
 	};
-	if (!f->element) {
+	if (!element) {
 		op->size = size_of_type[f->type];
 		op->wire_min = wire_min_of_type[f->type][flexible];
 		return true;
 	}
-	op->size = f->element->size;
-	op->element = plan_make(f->element, version, flexible);
+	op->size = element->size;
+	op->element = plan_make(element, version, flexible);
 	if (!op->element)
 		return false;
 	op->wire_min = op->element->wire_min;

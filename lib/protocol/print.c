@@ -220,10 +220,10 @@ static void put_field(struct mq_buf *out, const struct mq_op *op, const void *in
 	const void *element;
 
 	if (op->type == MQ_TYPE_RECORDS) {
-		put_records(out, op->field->name, at);
+		put_records(out, mq_field_name(op->field), at);
 		return;
 	}
-	put_name(out, op->field->name, "");
+	put_name(out, mq_field_name(op->field), "");
 	switch (op->shape) {
 	case MQ_SHAPE_ONE:
 		put_scalar(out, op->type, at);

@@ -1,4 +1,7 @@
-/* The tables: the message files read a second time, each list as rows. */
+/*
+ * The tables: the message files read again, for the names of the fields, for the
+ * numbers of the structs, and each list as rows.
+ */
 #include "protocol/api.h"
 #include "protocol/messages.h"
 
@@ -6,16 +9,62 @@
 #undef MQ_STRUCT
 #undef MQ_MESSAGE
 
+#define MQ_MESSAGE(tag, kafka_name, min, max, flexible, LIST) MQ_STRUCT(tag, LIST)
+
+#define NAME_MEMBER(T, shape_, type_, name_, ...) char T##__##name_[sizeof(#name_)];
+#define NAME_TEXT(T, shape_, type_, name_, ...)   #name_,
+
+#define MQ_STRUCT(tag, LIST) LIST(NAME_MEMBER, tag)
+struct names {
+	char none[1];
+#include "protocol/messages.h"
+};
+#undef MQ_STRUCT
+
+#define MQ_STRUCT(tag, LIST) LIST(NAME_TEXT, tag)
+static const struct names names = {
+    "",
+#include "protocol/messages.h"
+};
+#undef MQ_STRUCT
+
+_Static_assert(sizeof(names) <= UINT16_MAX, "the place of a name fits its field");
+
+#define MQ_STRUCT(tag, LIST) tag##_number,
+enum {
+	no_number,
+#include "protocol/messages.h"
+};
+#undef MQ_STRUCT
+
+#define MQ_STRUCT(tag, LIST) &tag##_struct,
+static const struct mq_struct *const structs[] = {
+    NULL,
+#include "protocol/messages.h"
+};
+#undef MQ_STRUCT
+#undef MQ_MESSAGE
+
+const char *mq_field_name(const struct mq_field *field)
+{
+	return (const char *)&names + field->name;
+}
+
+const struct mq_struct *mq_field_element(const struct mq_field *field)
+{
+	return structs[field->element];
+}
+
 #define ROW_OF_ONE(T, t, n)     .shape = MQ_SHAPE_ONE, .type = MQ_TYPE_##t
 #define ROW_OF_ARRAY(T, t, n)   .shape = MQ_SHAPE_ARRAY, .type = MQ_TYPE_##t, ROW_COUNT(T, n)
 #define ROW_OF_STRUCT(T, t, n)  .shape = MQ_SHAPE_STRUCT, ROW_ELEMENT(t)
 #define ROW_OF_STRUCTP(T, t, n) .shape = MQ_SHAPE_STRUCTP, ROW_ELEMENT(t)
 #define ROW_OF_STRUCTS(T, t, n) .shape = MQ_SHAPE_STRUCTS, ROW_ELEMENT(t), ROW_COUNT(T, n)
 #define ROW_COUNT(T, n)         .offset_n = offsetof(struct T, n_##n)
-#define ROW_ELEMENT(t)          .type = MQ_TYPE_STRUCT, .element = &t##_struct
+#define ROW_ELEMENT(t)          .type = MQ_TYPE_STRUCT, .element = t##_number
 
 #define ROW(T, shape_, type_, name_, first_, last_, ...)                                           \
-	{.name = #name_,                                                                           \
+	{.name = offsetof(struct names, T##__##name_),                                             \
 	 .offset = offsetof(struct T, name_),                                                      \
 	 .first = first_,                                                                          \
 	 .last = last_,                                                                            \

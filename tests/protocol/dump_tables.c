@@ -18,7 +18,7 @@ static void print_fields(const struct mq_struct *s, int depth)
 		const struct mq_field *f = &s->fields[i];
 		bool array = f->shape == MQ_SHAPE_ARRAY || f->shape == MQ_SHAPE_STRUCTS;
 
-		printf("field\t%d\t%s\t%s%s\t%d\t%d\t%d\t%d\t", depth, f->name, array ? "[]" : "",
+		printf("field\t%d\t%s\t%s%s\t%d\t%d\t%d\t%d\t", depth, mq_field_name(f), array ? "[]" : "",
 		       types[f->type], f->first, f->last, f->nullable ? f->null_first : -1,
 		       f->tagged ? f->tag : -1);
 		if (f->default_null)
@@ -26,8 +26,8 @@ static void print_fields(const struct mq_struct *s, int depth)
 		else
 			printf("%lld", (long long)f->value);
 		printf("\t%d\n", f->ignorable);
-		if (f->element)
-			print_fields(f->element, depth + 1);
+		if (mq_field_element(f))
+			print_fields(mq_field_element(f), depth + 1);
 	}
 }
 

@@ -147,18 +147,18 @@ static void fill_array(struct filler *f, const struct mq_field *field, bool null
 	    [MQ_TYPE_UUID] = 16, [MQ_TYPE_STRING] = 16, [MQ_TYPE_INT8] = 1,
 	};
 	int32_t n = null ? -1 : (int32_t)below(f, 4);
-	size_t size = field->element ? field->element->size : sizes[field->type];
+	size_t size = mq_field_element(field) ? mq_field_element(field)->size : sizes[field->type];
 	uint8_t *elements = get(f, 4 * size);
 
 	memcpy(out + field->offset_n, &n, sizeof(n));
 	memcpy(out + field->offset, &elements, sizeof(elements));
 	for (int32_t i = 0; i < n; i++, elements += size) {
-		if (!field->element) {
+		if (!mq_field_element(field)) {
 			fill_scalar(f, field->type, false, elements);
 			continue;
 		}
-		mq_struct_init(field->element, elements);
-		fill_struct(f, field->element, elements);
+		mq_struct_init(mq_field_element(field), elements);
+		fill_struct(f, mq_field_element(field), elements);
 	}
 }
 
@@ -178,13 +178,13 @@ static void fill_struct(struct filler *f, const struct mq_struct *s, uint8_t *ou
 			fill_scalar(f, field->type, null, out + field->offset);
 			break;
 		case MQ_SHAPE_STRUCT:
-			fill_struct(f, field->element, out + field->offset);
+			fill_struct(f, mq_field_element(field), out + field->offset);
 			break;
 		case MQ_SHAPE_STRUCTP:
 			if (!null) {
-				element = get(f, field->element->size);
-				mq_struct_init(field->element, element);
-				fill_struct(f, field->element, element);
+				element = get(f, mq_field_element(field)->size);
+				mq_struct_init(mq_field_element(field), element);
+				fill_struct(f, mq_field_element(field), element);
 			}
 			memcpy(out + field->offset, &element, sizeof(element));
 			break;
