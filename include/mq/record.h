@@ -40,6 +40,95 @@ static inline mq_bytes mq_mem(const void *data, size_t size)
 	return b;
 }
 
+/*
+ * Numbers as Java's serializers write them, the highest byte first. The first
+ * ones write to buf, which the result points to; the second ones give false,
+ * and leave *value, when the bytes are of another size.
+ */
+
+/** As ShortSerializer, IntegerSerializer and LongSerializer. */
+static inline mq_bytes mq_bytes_of_int16(int16_t value, void *buf)
+{
+	uint8_t *p = (uint8_t *)buf;
+
+	p[0] = (uint8_t)((uint16_t)value >> 8);
+	p[1] = (uint8_t)value;
+	return mq_mem(buf, 2);
+}
+
+static inline mq_bytes mq_bytes_of_int32(int32_t value, void *buf)
+{
+	uint8_t *p = (uint8_t *)buf;
+
+	for (int i = 0; i < 4; i++)
+		p[i] = (uint8_t)((uint32_t)value >> (24 - 8 * i));
+	return mq_mem(buf, 4);
+}
+
+static inline mq_bytes mq_bytes_of_int64(int64_t value, void *buf)
+{
+	uint8_t *p = (uint8_t *)buf;
+
+	for (int i = 0; i < 8; i++)
+		p[i] = (uint8_t)((uint64_t)value >> (56 - 8 * i));
+	return mq_mem(buf, 8);
+}
+
+/** As DoubleSerializer. */
+static inline mq_bytes mq_bytes_of_double(double value, void *buf)
+{
+	int64_t bits;
+
+	memcpy(&bits, &value, sizeof(bits));
+	return mq_bytes_of_int64(bits, buf);
+}
+
+static inline bool mq_bytes_to_int16(mq_bytes b, int16_t *value)
+{
+	const uint8_t *p = (const uint8_t *)b.data;
+
+	if (!p || b.size != 2)
+		return false;
+	*value = (int16_t)(uint16_t)(p[0] << 8 | p[1]);
+	return true;
+}
+
+static inline bool mq_bytes_to_int32(mq_bytes b, int32_t *value)
+{
+	const uint8_t *p = (const uint8_t *)b.data;
+	uint32_t v = 0;
+
+	if (!p || b.size != 4)
+		return false;
+	for (int i = 0; i < 4; i++)
+		v = v << 8 | p[i];
+	*value = (int32_t)v;
+	return true;
+}
+
+static inline bool mq_bytes_to_int64(mq_bytes b, int64_t *value)
+{
+	const uint8_t *p = (const uint8_t *)b.data;
+	uint64_t v = 0;
+
+	if (!p || b.size != 8)
+		return false;
+	for (int i = 0; i < 8; i++)
+		v = v << 8 | p[i];
+	*value = (int64_t)v;
+	return true;
+}
+
+static inline bool mq_bytes_to_double(mq_bytes b, double *value)
+{
+	int64_t bits;
+
+	if (!mq_bytes_to_int64(b, &bits))
+		return false;
+	memcpy(value, &bits, sizeof(bits));
+	return true;
+}
+
 /**
  * A number that may be unset, as it is in zero-initialised memory; value
  * counts only if set is true.
