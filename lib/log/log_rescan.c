@@ -27,7 +27,8 @@ struct rescan {
 	struct mq_producers *producers;
 	struct mq_scan scan;
 	bool full, found;
-	int64_t next; /* the least offset that may come */
+	int64_t next;  /* the least offset that may come */
+	int64_t limit; /* where the segment behind begins */
 };
 
 /* A batch at a position that is whole, in order and fits its checksum. */
@@ -37,7 +38,7 @@ static mq_err check_at(struct rescan *r, int64_t at, int64_t next, struct mq_bat
 
 	if (err != MQ_OK)
 		return err;
-	if (batch->base_offset < next ||
+	if (batch->base_offset < next || mq_batch_last_offset(batch) >= r->limit ||
 	    mq_batch_last_offset(batch) - r->segment->base_offset > INT32_MAX)
 		return MQ_E_CORRUPT_MESSAGE;
 	return r->full ? mq_scan_check_crc(&r->scan, at, batch) : MQ_OK;
@@ -211,6 +212,20 @@ static mq_err handle_broken(struct rescan *r, int64_t *at, int64_t recovery_poin
 	return MQ_OK;
 }
 
+/*
+ * Whether a batch skips offsets that the one behind it still has: then it is its
+ * own offset that is wrong, which no checksum covers. Believed, it would make
+ * everything behind it look out of order.
+ */
+static bool skips_wrongly(struct rescan *r, int64_t at, const struct mq_batch *batch)
+{
+	struct mq_batch behind;
+
+	return r->full && batch->base_offset > r->next &&
+	       check_at(r, at + (int64_t)batch->size, r->next, &behind) == MQ_OK &&
+	       behind.base_offset < mq_batch_next_offset(batch);
+}
+
 static mq_err walk(struct rescan *r, int64_t recovery_point, bool last, int64_t *at)
 {
 	struct mq_batch batch;
@@ -220,6 +235,8 @@ static mq_err walk(struct rescan *r, int64_t recovery_point, bool last, int64_t 
 		err = check_at(r, *at, r->next, &batch);
 		if (err == MQ_E_END)
 			return MQ_OK;
+		if (err == MQ_OK && skips_wrongly(r, *at, &batch))
+			err = MQ_E_CORRUPT_MESSAGE;
 		if (err == MQ_OK) {
 			err = count_batch(r, *at, &batch);
 			*at += (int64_t)batch.size;
@@ -324,6 +341,14 @@ static mq_err rescan_error(const struct rescan *r, mq_err err, int rc, mq_error 
 	return MQ_OK;
 }
 
+/* Where the segment behind begins: no offset of this one lies there. */
+static int64_t limit_of(const struct mq_log *log, const struct mq_segment *segment)
+{
+	int behind = mq_log_segment_floor(log, segment->base_offset) + 1;
+
+	return behind < log->n_segments ? log->segments[behind]->base_offset : INT64_MAX;
+}
+
 mq_err mq_log_rescan(struct mq_log *log, struct mq_segment *segment, struct mq_rescan *how,
 		     mq_error *error)
 {
@@ -333,6 +358,7 @@ mq_err mq_log_rescan(struct mq_log *log, struct mq_segment *segment, struct mq_r
 	    .producers = how->producers,
 	    .full = how->full,
 	    .next = MQ_MAX(how->next, segment->base_offset),
+	    .limit = limit_of(log, segment),
 	};
 	void *buf = mq_pages_alloc(RESCAN_BUF);
 	int64_t at = 0, size = segment->size;
@@ -367,7 +393,7 @@ mq_err mq_log_rescan(struct mq_log *log, struct mq_segment *segment, struct mq_r
 
 bool mq_log_begins_valid(struct mq_log *log, struct mq_segment *segment)
 {
-	struct rescan r = {.log = log, .segment = segment, .full = true};
+	struct rescan r = {.log = log, .segment = segment, .full = true, .limit = INT64_MAX};
 	uint8_t buf[MQ_SCAN_SMALL];
 	struct mq_batch batch;
 	struct mq_file *file;

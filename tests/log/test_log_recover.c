@@ -136,6 +136,50 @@ START_TEST(recovery_keeps_damage_with_valid_batches_behind_it)
 }
 END_TEST
 
+/* No checksum covers a base offset: a flipped bit makes its batch lie far ahead of
+ * those behind it. */
+START_TEST(recovery_keeps_what_lies_behind_a_wrong_offset)
+{
+	uint8_t *data;
+	int64_t first, size, each;
+	uint32_t n;
+
+	kit_append(1, KIT_NOW, 1000);
+	each = log_size();
+	for (int i = 0; i < 9; i++)
+		kit_append(1, KIT_NOW, 1000);
+	size = log_size();
+	kit_poke(kit_path(0, MQ_SEGMENT_LOG), 3 * each + 5, "\4", 1);
+	kit_crash();
+	ck_assert_int_eq(kit_end(), 10);
+	ck_assert_int_eq(log_size(), size);
+	ck_assert_int_eq(kit_count_from(4, &first), 6);
+	ck_assert_int_eq(first, 4);
+	ck_assert_int_eq(kit_read_upto(3, INT64_MAX, 100000, &data, &n), MQ_E_CORRUPT_MESSAGE);
+}
+END_TEST
+
+START_TEST(a_wrong_offset_ends_with_its_segment)
+{
+	int64_t first;
+
+	kit.conf.segment_bytes = 10000;
+	mq_log_set_conf(kit.log, &kit.conf);
+	for (int i = 0; i < 45; i++)
+		kit_append(1, KIT_NOW + i, 1000);
+	/* The last batch of the first segment, which is only read for its producers. */
+	kit_poke(kit_path(0, MQ_SEGMENT_LOG), log_size() / 9 * 8 + 5, "\4", 1);
+	for (int i = 1; i < kit.log->n_segments; i++)
+		unlink(kit_path(kit.log->segments[i]->base_offset, MQ_SEGMENT_SNAPSHOT));
+	reopen_unclean(40);
+	ck_assert_int_eq(kit_end(), 45);
+	ck_assert_int_eq(kit_count_from(9, &first), 36);
+	reopen_unclean(0);
+	ck_assert_int_eq(kit_end(), 45);
+	ck_assert_int_eq(kit_count_from(9, &first), 36);
+}
+END_TEST
+
 START_TEST(recovery_finds_its_way_behind_a_broken_head)
 {
 	uint8_t garbage[300];
@@ -423,6 +467,8 @@ static TCase *cases(void)
 	tcase_add_test(tc, recovery_drops_a_last_batch_with_a_wrong_sum);
 	tcase_add_test(tc, recovery_drops_zeros_at_the_end);
 	tcase_add_test(tc, recovery_keeps_damage_with_valid_batches_behind_it);
+	tcase_add_test(tc, recovery_keeps_what_lies_behind_a_wrong_offset);
+	tcase_add_test(tc, a_wrong_offset_ends_with_its_segment);
 	tcase_add_test(tc, recovery_finds_its_way_behind_a_broken_head);
 	tcase_add_test(tc, what_was_flushed_is_never_cut);
 	tcase_add_test(tc, a_clean_mark_alone_is_not_trusted);
