@@ -1,8 +1,9 @@
 /*
  * Sending: memory goes out with sendmsg, many pieces at once; ranges of files
  * with sendfile in 256-KiB steps (each step wakes the receiver: 64 KiB cost both
- * sides a quarter more; from 128 KiB on they hardly differ). Over TLS, and for files without a
- * descriptor, bytes are copied into a page-aligned stage first.
+ * sides a quarter more, from 128 KiB on they hardly differ). Over TLS, and for
+ * small ranges and files without a descriptor, bytes are copied into a
+ * page-aligned stage first.
  */
 #include "config.h"
 
@@ -18,6 +19,10 @@
 #define IOV_MAX_USED   64
 #define SENDFILE_BYTES (256u * 1024)
 #define STAGE_BYTES    (64u * 1024)
+
+/* Ranges of files up to this size are read and copied: cheaper than a call of
+ * sendfile and a packet for each. */
+#define COPIED_MAX (8u * 1024)
 
 /* Messages up to this size are copied to go out together with the next one. */
 #define CORKED_MAX 1024u
@@ -113,6 +118,24 @@ static ssize_t send_file(struct mq_conn *conn, int fd, const struct mq_slice *sl
 	return n;
 }
 
+static bool is_file(const struct mq_slice *slice)
+{
+	return !slice->data && slice->size > 0;
+}
+
+/* Whether what is at the front goes by way of the stage: a small range of a
+ * file, with the small piece before it if there is one. */
+static bool is_copied(const struct mq_send *send)
+{
+	const struct mq_slice *slice = send->slices;
+
+	if (slice->size > COPIED_MAX)
+		return false;
+	if (is_file(slice))
+		return true;
+	return send->n_slices > 1 && is_file(slice + 1) && slice[1].size <= COPIED_MAX;
+}
+
 /* Copies bytes from the front of the queue into the stage. 0, -errno, or
  * -ENODATA when a file is shorter than was promised. */
 static int fill_stage(struct mq_conn *conn)
@@ -131,6 +154,8 @@ static int fill_stage(struct mq_conn *conn)
 		size_t n = MQ_MIN(slice->size, conn->stage->size - conn->stage_end);
 		uint8_t *to = conn->stage->data + conn->stage_end;
 
+		if (conn->stage_end > 0 && slice->size > COPIED_MAX && !conn->tls)
+			break; /* it may have a better way */
 		if (slice->data) {
 			memcpy(to, slice->data, n);
 		} else {
@@ -155,7 +180,9 @@ static ssize_t send_stage(struct mq_conn *conn)
 	if (conn->tls)
 		return mq_tls_write(conn->tls, data, size);
 	do
-		n = send(conn->fd, data, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+		n = send(conn->fd, data, size,
+			 MSG_NOSIGNAL | MSG_DONTWAIT |
+			     (mq_list_empty(&conn->sends) ? 0 : MSG_MORE));
 	while (n < 0 && errno == EINTR);
 	return n < 0 ? -errno : n;
 }
@@ -175,14 +202,16 @@ static ssize_t step(struct mq_conn *conn)
 		}
 		return n;
 	}
+	if (conn->tls || is_copied(first_send(conn)))
+		return fill_stage(conn);
 	slice = first_send(conn)->slices;
-	if (!conn->tls && slice->data) {
+	if (slice->data) {
 		n = send_memory(conn);
 		if (n > 0)
 			advance(conn, (size_t)n);
 		return n;
 	}
-	fd = conn->tls ? -1 : mq_env_fd(mq_loop_env(conn->loop), slice->file);
+	fd = mq_env_fd(mq_loop_env(conn->loop), slice->file);
 	if (fd < 0)
 		return fill_stage(conn);
 	n = send_file(conn, fd, slice);

@@ -32,6 +32,8 @@
 #define SECOND_US INT64_C(1000000)
 #define LONG_US   (20 * SECOND_US) /* far longer than anything should take */
 
+#define FAKE_BEGINNING 100
+
 struct fake {
 	struct mq_service service;
 	struct mq_mutex lock;
@@ -192,20 +194,24 @@ static inline void handle_sync_group(struct mq_call *call)
 	call->done(call, MQ_OK);
 }
 
+/* The file, the beginning of it, and the file again. */
 static inline void handle_fetch(struct mq_call *call)
 {
 	struct mq_fetch_response *response = mq_new(&call->arena, mq_fetch_response, 1);
 	struct mq_fetch_response_topic *topic = mq_new(&call->arena, mq_fetch_response_topic, 1);
-	struct mq_fetch_response_partition *partition =
-	    mq_new(&call->arena, mq_fetch_response_partition, 1);
-	struct mq_piece *piece = mq_arena_array(&call->arena, 1, sizeof(*piece));
+	struct mq_fetch_response_partition *partitions =
+	    mq_new(&call->arena, mq_fetch_response_partition, 3);
+	struct mq_piece *pieces = mq_arena_array(&call->arena, 3, sizeof(*pieces));
 
-	*piece = (struct mq_piece){.size = (size_t)fake.file_size, .file = fake.file};
+	for (int i = 0; i < 3; i++) {
+		pieces[i] = (struct mq_piece){
+		    .size = i == 1 ? FAKE_BEGINNING : (size_t)fake.file_size, .file = fake.file};
+		partitions[i].records.pieces = &pieces[i];
+		partitions[i].records.n_pieces = 1;
+	}
 	topic->topic = mq_str("t");
-	topic->partitions = partition;
-	topic->n_partitions = 1;
-	partition->records.pieces = piece;
-	partition->records.n_pieces = 1;
+	topic->partitions = partitions;
+	topic->n_partitions = 3;
 	response->responses = topic;
 	response->n_responses = 1;
 	call->response = response;
