@@ -5,12 +5,25 @@
 #ifndef MQ_TESTS_RECORD_SEED_H
 #define MQ_TESTS_RECORD_SEED_H
 
+#include <stdbool.h>
+
 #include "base/mem.h"
 #include "record/golden.h"
 
 size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t size_max);
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t size_max, unsigned seed);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* Where an input allocates much: a stack per allocation, what is kept of the
+ * freed, and its filling cost more than the input itself. Whoever replays a
+ * finding sets ASAN_OPTIONS=malloc_context_size=30. */
+#define SEED_QUICK_ASAN                                                                            \
+	const char *__asan_default_options(void);                                                  \
+	const char *__asan_default_options(void)                                                   \
+	{                                                                                          \
+		return "malloc_context_size=1:quarantine_size_mb=4:max_malloc_fill_size=0";        \
+	}                                                                                          \
+	_Static_assert(true, "wants a semicolon")
 
 static inline uint32_t seed_random(unsigned *x)
 {
