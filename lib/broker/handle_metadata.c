@@ -228,6 +228,31 @@ static void create_and_answer(struct mq_topic_job *job)
 	answer(core, call, errs);
 }
 
+/* Versions 10 and 11 have a field for ids, but their responses need names: Kafka
+ * takes ids from 12 on, and before answers every topic of such a request so. */
+static void refuse_ids(struct mq_call *call)
+{
+	const struct mq_metadata_request *request = call->request;
+	struct mq_metadata_response *response = mq_new(&call->arena, mq_metadata_response, 1);
+	struct mq_metadata_response_topic *topics =
+	    mq_new(&call->arena, mq_metadata_response_topic, (size_t)request->n_topics);
+
+	if (!response || !topics) {
+		mq_core_answer(call, NULL);
+		return;
+	}
+	for (int32_t i = 0; i < request->n_topics; i++) {
+		const struct mq_metadata_request_topic *asked = &request->topics[i];
+
+		topics[i].name = asked->name.data ? asked->name : mq_str("");
+		topics[i].topic_id = asked->topic_id;
+		topics[i].error_code = MQ_E_INVALID_REQUEST;
+	}
+	response->topics = topics;
+	response->n_topics = request->n_topics;
+	mq_core_answer(call, response);
+}
+
 void mq_handle_metadata(struct mq_core *core, struct mq_call *call)
 {
 	const struct mq_metadata_request *request = call->request;
@@ -235,8 +260,14 @@ void mq_handle_metadata(struct mq_core *core, struct mq_call *call)
 	bool create;
 
 	for (int32_t i = 0; i < request->n_topics; i++) {
-		/* Version 10 and 11 know topic ids, but Kafka takes them from 12 on. */
-		if (!request->topics[i].name.data && mq_uuid_is_zero(&request->topics[i].topic_id)) {
+		const struct mq_metadata_request_topic *asked = &request->topics[i];
+		bool by_id = !mq_uuid_is_zero(&asked->topic_id);
+
+		if (call->api_version < 12 && (by_id || !asked->name.data)) {
+			refuse_ids(call);
+			return;
+		}
+		if (!by_id && !asked->name.data) {
 			mq_core_fail(call, MQ_E_PROTOCOL);
 			return;
 		}

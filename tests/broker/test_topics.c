@@ -287,6 +287,39 @@ START_TEST(validate_only_changes_nothing)
 }
 END_TEST
 
+START_TEST(metadata_refuses_ids_in_versions_whose_answer_needs_names)
+{
+	struct fixture f;
+
+	fx_open_sim(&f, NULL);
+	fx_topic(&f, "first", 1, NULL);
+	for (int16_t version = 10; version <= 12; version++) {
+		struct mq_metadata_request *request = fx_request(&f, mq_metadata_request);
+		struct mq_metadata_response *response;
+		struct fx_call call;
+
+		request->topics = mq_new(&f.arena, mq_metadata_request_topic, 1);
+		request->n_topics = 1;
+		request->topics[0].name = mq_mem(NULL, 0);
+		request->topics[0].topic_id = fx_topic_id(&f, "first");
+		response = fx_call(&f, &call, MQ_API_METADATA, version, request);
+		ck_assert_ptr_nonnull(response);
+		ck_assert_int_eq(response->n_topics, 1);
+		ck_assert_int_eq(response->topics[0].error_code,
+				 version < 12 ? MQ_E_INVALID_REQUEST : MQ_OK);
+		ck_assert(
+		    mq_bytes_eq(response->topics[0].name, mq_str(version < 12 ? "" : "first")));
+		fx_release(&call);
+		/* Nothing to go by at all, where that can be told apart. */
+		request->topics[0].topic_id = (struct mq_uuid){{0}};
+		fx_call(&f, &call, MQ_API_METADATA, version, request);
+		ck_assert_int_eq(call.err, version < 12 ? MQ_OK : MQ_E_PROTOCOL);
+		fx_release(&call);
+	}
+	fx_close(&f);
+}
+END_TEST
+
 START_TEST(metadata_creates_topics_only_where_that_is_allowed)
 {
 	struct fixture f;
@@ -577,6 +610,7 @@ int main(void)
 	    names_that_differ_in_dots_and_underscores_collide,
 	    validate_only_changes_nothing,
 	    metadata_creates_topics_only_where_that_is_allowed,
+	    metadata_refuses_ids_in_versions_whose_answer_needs_names,
 	    partitions_are_only_added,
 	    a_deleted_topic_is_gone_and_its_name_is_free,
 	    deletion_can_be_disabled,

@@ -390,6 +390,7 @@ static void tame(struct tamer *t, const struct mq_struct *s, int16_t version, ui
 {
 	for (uint16_t i = 0; i < s->n_fields; i++) {
 		const struct mq_field *field = &s->fields[i];
+		const struct mq_struct *element = mq_field_element(field);
 		uint8_t *at = out + field->offset, *elements;
 		int32_t n;
 
@@ -400,19 +401,18 @@ static void tame(struct tamer *t, const struct mq_struct *s, int16_t version, ui
 			tame_scalar(t, field->type, at);
 			break;
 		case MQ_SHAPE_STRUCT:
-			tame(t, field->element, version, at);
+			tame(t, element, version, at);
 			break;
 		case MQ_SHAPE_STRUCTP:
 			memcpy(&elements, at, sizeof(elements));
 			if (elements)
-				tame(t, field->element, version, elements);
+				tame(t, element, version, elements);
 			break;
 		default:
 			memcpy(&n, out + field->offset_n, sizeof(n));
 			memcpy(&elements, at, sizeof(elements));
-			for (int32_t k = 0; k < n && field->element; k++)
-				tame(t, field->element, version,
-				     elements + (size_t)k * field->element->size);
+			for (int32_t k = 0; k < n && element; k++)
+				tame(t, element, version, elements + (size_t)k * element->size);
 			for (int32_t k = 0; k < n && field->type == MQ_TYPE_INT32; k++)
 				tame_scalar(t, field->type, elements + 4 * (size_t)k);
 		}
