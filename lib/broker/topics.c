@@ -194,13 +194,14 @@ static struct mq_log *take_log(struct opening *opening, const char *topic, int32
 	return key ? key->log : NULL;
 }
 
-static bool any_dir_failed(struct mq_store *store)
+/* Whether a log that was not found may still lie somewhere. */
+static bool logs_may_be_missing(struct mq_store *store)
 {
 	struct mq_store_dir_info info;
 
 	for (int i = 0; i < mq_store_n_dirs(store); i++) {
 		mq_store_dir_info(store, i, &info);
-		if (info.failed)
+		if (info.failed || info.n_refused > 0)
 			return true;
 	}
 	return false;
@@ -232,7 +233,7 @@ static void note_state(struct opening *opening, const char *topic, int32_t parti
 }
 
 /* The log of one partition: the one found, or a new one if its directory was
- * never made. *log NULL: it is on a directory that has failed. */
+ * never made. *log NULL: it is on a directory that has failed, or was refused. */
 static mq_err find_or_make(struct opening *opening, struct mq_topic *topic, int32_t partition,
 			   struct mq_log **log, mq_error *error)
 {
@@ -260,7 +261,7 @@ static mq_err find_or_make(struct opening *opening, struct mq_topic *topic, int3
 		*log = NULL;
 		if (err)
 			return err;
-	} else if (any_dir_failed(core->store)) {
+	} else if (logs_may_be_missing(core->store)) {
 		return MQ_OK;
 	} else {
 		/* Cut off in its creation, or the disk it was on is not mounted. */

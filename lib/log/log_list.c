@@ -120,8 +120,8 @@ static int on_entry(void *arg, const char *name, enum mq_file_kind kind)
 	if (!parse_name(name, &file) || file.suffix == SUFFIX_OTHER)
 		return 0;
 	if (kind != MQ_FILE_REGULAR) {
-		l->err =
-		    mq_fail(l->error, MQ_E_IO, "%s/%s is not a regular file", l->log->path, name);
+		l->err = mq_fail(l->error, MQ_E_CORRUPT, "%s/%s is not a regular file",
+				 l->log->path, name);
 		return 1;
 	}
 	if (file.suffix == SUFFIX_NONE) {

@@ -485,6 +485,7 @@ void mq_store_dir_info(struct mq_store *store, int dir, struct mq_store_dir_info
 
 	mq_mutex_lock(&store->mutex);
 	info.failed = d->failed;
+	info.n_refused = d->n_refused;
 	for (i = 0; i < store->n_logs; i++) {
 		struct mq_log_marks marks;
 

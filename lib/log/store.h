@@ -125,6 +125,7 @@ void mq_store_run_due(struct mq_store *store, int64_t now_us); /* [L] */
 struct mq_store_dir_info {
 	const char *path;
 	bool failed;
+	int n_refused; /* partitions left alone for what lies in them; offline */
 	int64_t total_bytes, usable_bytes;
 };
 int mq_store_n_dirs(const struct mq_store *store);

@@ -50,6 +50,7 @@ struct mq_store_dir {
 	uint64_t written[MQ_CP_N];           /* hash of what the file holds now */
 	int n_logs;
 	atomic_bool failed; /* set with both locks held, read anywhere */
+	int n_refused;      /* partitions that were not opened; not changed after the start */
 	bool was_clean;
 	bool meta_missing;   /* meta.properties is to be written */
 	bool created;        /* entries not yet synced */

@@ -88,6 +88,15 @@ static mq_err open_name(struct mq_store_dir *dir, const char *name, mq_error *er
 
 	if (!ends_with(name, "-delete")) {
 		err = mq_store_open_log(dir, name, &log, error);
+		/* A link or pipe planted there takes no other partition with it. */
+		if (err == MQ_E_CORRUPT) {
+			mq_say(store->args.logger, MQ_LEVEL_ERROR,
+			       "%s: the partition is left alone and offline", error->text);
+			mq_mutex_lock(&store->mutex);
+			dir->n_refused++;
+			mq_mutex_unlock(&store->mutex);
+			return MQ_OK;
+		}
 		if (err != MQ_E_EXISTS)
 			return err;
 		mq_say(store->args.logger, MQ_LEVEL_ERROR,

@@ -77,6 +77,26 @@ START_TEST(second_opener_is_refused)
 }
 END_TEST
 
+START_TEST(a_planted_link_takes_one_partition_offline)
+{
+	struct mq_store_dir_info info;
+
+	owner_open(&owner);
+	owner_create(&owner, "good", 0);
+	owner_create(&owner, "bad", 0);
+	owner_close(&owner, true);
+	snprintf(path, sizeof(path), "%s/bad-0/00000000000000000007.log", dir_a);
+	ck_assert_int_eq(symlink("/etc/passwd", path), 0);
+	owner_open(&owner);
+	mq_store_dir_info(owner.store, 0, &info);
+	ck_assert(!info.failed);
+	ck_assert_int_eq(info.n_refused, 1);
+	ck_assert_ptr_nonnull(strstr(owner.lines, path));
+	ck_assert_ptr_nonnull(owner_find(&owner, "good", 0));
+	ck_assert_ptr_null(owner_find(&owner, "bad", 0));
+}
+END_TEST
+
 START_TEST(foreign_directories_are_refused)
 {
 	struct mq_meta_properties meta = {3, "other"};
@@ -364,6 +384,7 @@ int main(void)
 	tcase_add_checked_fixture(tc, set_up, tear_down);
 	tcase_add_test(tc, missing_directories_are_made_and_named);
 	tcase_add_test(tc, second_opener_is_refused);
+	tcase_add_test(tc, a_planted_link_takes_one_partition_offline);
 	tcase_add_test(tc, foreign_directories_are_refused);
 	tcase_add_test(tc, directories_of_two_brokers_are_refused);
 	tcase_add_test(tc, newer_meta_properties_are_refused_and_damaged_ones_mended);

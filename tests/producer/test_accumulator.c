@@ -142,12 +142,15 @@ static struct mq_acc_broker *drain(struct core *core, struct mq_list *batches)
 /* The same for a request with a single batch. */
 static struct mq_acc_batch *drain_one(struct core *core)
 {
-	struct mq_list batches;
+	struct mq_list batches, *node;
 
 	if (!drain(core, &batches))
 		return NULL;
 	ck_assert(batches.next == batches.prev);
-	return mq_list_entry(batches.next, struct mq_acc_batch, list);
+	/* Off the list, which ends here while the batch goes on. */
+	node = batches.next;
+	mq_list_remove(node);
+	return mq_list_entry(node, struct mq_acc_batch, list);
 }
 
 static void answer(struct core *core, struct mq_acc_batch *batch, mq_err err, int64_t offset)
