@@ -92,9 +92,10 @@ static void on_timer(void *arg)
 /* Without a file the defaults are those of an embedded broker. */
 static mq_err adapt_conf(mq_conf *conf, mq_error *error)
 {
+	const char *zookeeper = mq_conf_str(conf, "zookeeper.connect");
 	mq_err err = MQ_OK;
 
-	if (mq_conf_is_set(conf, "zookeeper.connect"))
+	if (zookeeper && *zookeeper)
 		return mq_fail(error, MQ_E_UNSUPPORTED,
 			       "zookeeper.connect is set, but this version runs brokers alone, not "
 			       "in clusters; remove the key to start one");
