@@ -43,6 +43,8 @@ static void open_fixture(struct fixture *f, va_list pairs)
 {
 	mq_error error;
 
+	mq_mutex_init(&f->lock);
+	mq_cond_init(&f->call_done);
 	f->conf = mq_conf_new(MQ_ROLE_BROKER);
 	ck_assert_ptr_nonnull(f->conf);
 	ck_assert_int_eq(mq_conf_set(f->conf, "log.dirs", f->dir, &error), MQ_OK);
@@ -107,6 +109,8 @@ void fx_close(struct fixture *f)
 	close_core(f);
 	mq_conf_free(f->conf);
 	mq_arena_reset(&f->arena);
+	mq_cond_deinit(&f->call_done);
+	mq_mutex_deinit(&f->lock);
 	if (f->sim) {
 		sim_env_free(f->sim);
 	} else {
@@ -145,9 +149,13 @@ void fx_advance(struct fixture *f, int64_t ms)
 static void call_done(struct mq_call *call, mq_err err)
 {
 	struct fx_call *c = mq_container_of(call, struct fx_call, call);
+	struct fixture *f = call->done_arg;
 
+	mq_mutex_lock(&f->lock);
 	c->err = err;
 	atomic_fetch_add(&c->done, 1);
+	mq_cond_broadcast(&f->call_done);
+	mq_mutex_unlock(&f->lock);
 }
 
 static const struct mq_peer peer = {"inproc", "User:ANONYMOUS", "127.0.0.1", 1, true};
@@ -163,6 +171,7 @@ void fx_start(struct fixture *f, struct fx_call *call, int16_t key, int16_t vers
 	call->call.request = request;
 	call->call.peer = &peer;
 	call->call.done = call_done;
+	call->call.done_arg = f;
 	mq_arena_init(&call->call.arena, 0);
 	service->handle(service, &call->call);
 }
@@ -183,11 +192,16 @@ static void assert_encodes(const struct mq_call *call)
 
 void *fx_wait(struct fixture *f, struct fx_call *call)
 {
-	if (f->sim)
+	int64_t deadline_us = mq_env_now_us(f->env) + INT64_C(10000000);
+
+	if (f->sim) {
 		sim_env_run_jobs(f->sim);
-	else
-		for (int i = 0; i < 10000 && !call->done; i++)
-			usleep(1000);
+	} else {
+		mq_mutex_lock(&f->lock);
+		while (!call->done && mq_cond_wait(&f->call_done, &f->lock, deadline_us))
+			;
+		mq_mutex_unlock(&f->lock);
+	}
 	ck_assert_int_eq(call->done, 1);
 	if (call->call.response)
 		assert_encodes(&call->call);

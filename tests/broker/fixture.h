@@ -11,6 +11,7 @@
 #include "base/conf.h"
 #include "broker/core.h"
 #include "broker/internal.h"
+#include "env/thread.h"
 #include "protocol/api.h"
 #include "protocol/messages.h"
 #include "protocol/wire.h"
@@ -27,6 +28,8 @@ struct fixture {
 	char dir[256];
 	_Atomic int64_t rearmed_us; /* the last one asked for */
 	struct mq_arena arena;      /* of requests and batches */
+	struct mq_mutex lock;       /* for waiting until a call is done */
+	struct mq_cond call_done;
 };
 
 /* key, value pairs ending with NULL are set in the broker's configuration. */
