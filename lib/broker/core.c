@@ -26,7 +26,7 @@ static int64_t next_due(struct mq_core *core)
 {
 	if (core->store && mq_store_due_changed(core->store))
 		core->store_due_us = mq_store_due(core->store);
-	return MQ_MIN(mq_timers_due(&core->timers), core->store_due_us);
+	return MQ_MIN(mq_deadlines_due(&core->deadlines), core->store_due_us);
 }
 
 void mq_core_leave(struct mq_core *core, struct mq_list *tasks)
@@ -48,7 +48,7 @@ int64_t mq_core_tick(struct mq_core *core, int64_t now_us)
 	int64_t due;
 
 	mq_core_enter(core, &tasks);
-	mq_timers_fire(&core->timers, now_us, &tasks);
+	mq_deadlines_fire(&core->deadlines, now_us, &tasks);
 	if (core->store && core->store_due_us <= now_us) {
 		mq_store_run_due(core->store, now_us);
 		core->store_due_us = mq_store_due(core->store);
@@ -579,7 +579,7 @@ void mq_core_close(struct mq_core *core)
 	free_endpoints(core->endpoints, core->n_endpoints);
 	mq_map_deinit(&core->topics);
 	mq_map_deinit(&core->topic_ids);
-	free(core->timers.heap);
+	mq_deadlines_deinit(&core->deadlines);
 	mq_cond_deinit(&core->jobs_done);
 	mq_mutex_deinit(&core->lock);
 	free(core);

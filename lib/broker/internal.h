@@ -24,6 +24,7 @@
 #include <mq/error.h>
 
 #include "base/conf.h"
+#include "base/deadline.h"
 #include "base/list.h"
 #include "base/logger.h"
 #include "base/map.h"
@@ -108,25 +109,6 @@ void mq_topics_conf(struct mq_core *core, const char *name, struct mq_topic_conf
  * unlinked by the core, after this. */
 void mq_topics_close(struct mq_core *core);
 
-/* --- timers ------------------------------------------------------------------ */
-
-struct mq_timer {
-	int64_t due_us;
-	size_t slot; /* in the heap, from 1; 0: not set */
-	void (*fire)(struct mq_timer *timer, struct mq_list *tasks); /* [L]; it is off then */
-};
-
-struct mq_timers {
-	struct mq_timer **heap; /* from 1 */
-	size_t n, capacity;
-};
-
-/* timers.c, all [L]. Set fails only when out of memory. */
-bool mq_timer_set(struct mq_timers *timers, struct mq_timer *timer, int64_t due_us);
-void mq_timer_clear(struct mq_timers *timers, struct mq_timer *timer);
-int64_t mq_timers_due(const struct mq_timers *timers); /* INT64_MAX: none */
-void mq_timers_fire(struct mq_timers *timers, int64_t now_us, struct mq_list *tasks);
-
 /* --- calls that wait ---------------------------------------------------------- */
 
 /*
@@ -140,7 +122,7 @@ struct mq_wait {
 	struct mq_core *core;
 	struct mq_call *call;
 	struct mq_list node;
-	struct mq_timer timer;
+	struct mq_deadline deadline;
 	bool waiting;
 	bool (*end)(struct mq_wait *wait, mq_err why, struct mq_list *tasks);
 };
@@ -186,7 +168,7 @@ struct mq_core {
 	struct mq_map topics;    /* by name */
 	struct mq_map topic_ids; /* by id */
 	struct mq_list waiting;  /* struct mq_wait */
-	struct mq_timers timers;
+	struct mq_deadlines deadlines;
 	int64_t store_due_us; /* what the store last said */
 	int64_t armed_us;     /* what rearm() or a tick last said */
 	struct mq_endpoint *endpoints;

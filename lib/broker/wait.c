@@ -4,9 +4,9 @@
  */
 #include "broker/internal.h"
 
-static void timed_out(struct mq_timer *timer, struct mq_list *tasks)
+static void timed_out(struct mq_deadline *deadline, struct mq_list *tasks)
 {
-	struct mq_wait *wait = mq_container_of(timer, struct mq_wait, timer);
+	struct mq_wait *wait = mq_container_of(deadline, struct mq_wait, deadline);
 
 	mq_wait_stop(wait);
 	wait->end(wait, MQ_E_TIMED_OUT, tasks);
@@ -19,9 +19,9 @@ mq_err mq_wait_start(struct mq_core *core, struct mq_wait *wait, struct mq_call 
 		return MQ_E_CLOSED;
 	wait->core = core;
 	wait->call = call;
-	wait->timer.slot = 0;
-	wait->timer.fire = timed_out;
-	if (due_us != INT64_MAX && !mq_timer_set(&core->timers, &wait->timer, due_us))
+	wait->deadline.slot = 0;
+	wait->deadline.fire = timed_out;
+	if (due_us != INT64_MAX && !mq_deadline_set(&core->deadlines, &wait->deadline, due_us))
 		return MQ_E_NOMEM;
 	mq_list_push(&core->waiting, &wait->node);
 	wait->waiting = true;
@@ -36,7 +36,7 @@ bool mq_wait_stop(struct mq_wait *wait)
 	wait->waiting = false;
 	wait->call->holder = NULL;
 	mq_list_remove(&wait->node);
-	mq_timer_clear(&wait->core->timers, &wait->timer);
+	mq_deadline_clear(&wait->core->deadlines, &wait->deadline);
 	return true;
 }
 
