@@ -15,15 +15,6 @@
 extern "C" {
 #endif
 
-/** Memory for what an interceptor puts into a record. */
-typedef struct mq_memory mq_memory;
-
-/**
- * size bytes that live until the record has been taken by send.
- * Thread: that of on_send. Errors: NULL when out of memory.
- */
-MQ_API void *mq_memory_get(mq_memory *memory, size_t size);
-
 /**
  * One interceptor. Every function may be NULL. They may run on several threads
  * at a time, except configure and close.

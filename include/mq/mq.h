@@ -5,6 +5,7 @@
 #define MQ_MQ_H
 
 #include <mq/admin.h>
+#include <mq/assignor.h>
 #include <mq/error.h>
 #include <mq/broker.h>
 #include <mq/config.h>

@@ -129,6 +129,22 @@ static inline bool mq_bytes_to_double(mq_bytes b, double *value)
 	return true;
 }
 
+/** A partition of a topic. */
+typedef struct mq_topic_partition {
+	const char *topic;
+	int32_t partition;
+} mq_topic_partition;
+
+/** Memory that the library lends a function of the program, to put there what
+ *  it gives back. */
+typedef struct mq_memory mq_memory;
+
+/**
+ * size bytes that live as long as what the function gives back is needed.
+ * Thread: that of the function. Errors: NULL when out of memory.
+ */
+MQ_API void *mq_memory_get(mq_memory *memory, size_t size);
+
 /**
  * A number that may be unset, as it is in zero-initialised memory; value
  * counts only if set is true.

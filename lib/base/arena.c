@@ -98,3 +98,8 @@ mq_bytes mq_arena_dup(struct mq_arena *arena, mq_bytes b)
 	copy[b.size] = '\0';
 	return (mq_bytes){copy, b.size};
 }
+
+void *mq_memory_get(mq_memory *memory, size_t size)
+{
+	return mq_arena_get(&memory->arena, size);
+}

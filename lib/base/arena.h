@@ -20,6 +20,11 @@ struct mq_arena {
 	size_t used_max; /* limit on used; 0 is none */
 };
 
+/* An arena that functions of the program may take memory from. */
+struct mq_memory {
+	struct mq_arena arena;
+};
+
 void mq_arena_init(struct mq_arena *arena, size_t used_max);
 
 /* Gives everything back. The arena may be used again. */

@@ -31,6 +31,8 @@ struct mq_conf {
 	void *partitioner_arg;
 	mq_interceptor *interceptors; /* their names are the configuration's */
 	size_t n_interceptors;
+	mq_assignor *assignors; /* their names are the configuration's */
+	size_t n_assignors;
 	struct entry *entries;
 	size_t n;
 };
@@ -60,6 +62,9 @@ void mq_conf_free(mq_conf *conf)
 	for (size_t i = 0; i < conf->n_interceptors; i++)
 		free((void *)(uintptr_t)conf->interceptors[i].name);
 	free(conf->interceptors);
+	for (size_t i = 0; i < conf->n_assignors; i++)
+		free((void *)(uintptr_t)conf->assignors[i].name);
+	free(conf->assignors);
 	free(conf);
 }
 
@@ -97,6 +102,9 @@ mq_conf *mq_conf_dup(const mq_conf *conf)
 	}
 	for (size_t i = 0; i < conf->n_interceptors; i++)
 		if (mq_conf_add_interceptor(copy, &conf->interceptors[i], NULL) != MQ_OK)
+			goto fail;
+	for (size_t i = 0; i < conf->n_assignors; i++)
+		if (mq_conf_add_assignor(copy, &conf->assignors[i], NULL) != MQ_OK)
 			goto fail;
 	return copy;
 fail:
@@ -409,4 +417,36 @@ void mq_conf_say_known(const mq_conf *conf)
 			mq_say(&conf->logger, MQ_LEVEL_WARN,
 			       "configuration key %s is accepted but has no effect here",
 			       conf->entries[i].name);
+}
+
+mq_err mq_conf_add_assignor(mq_conf *conf, const mq_assignor *assignor, mq_error *error)
+{
+	mq_assignor *more;
+	char *name;
+
+	if (!conf || !assignor || !assignor->name || !assignor->name[0] || !assignor->assign)
+		return mq_fail(error, MQ_E_ARG,
+			       "the configuration, the assignor, its name or its function "
+			       "assign is missing");
+	for (size_t i = 0; i < conf->n_assignors; i++)
+		if (strcmp(conf->assignors[i].name, assignor->name) == 0)
+			return mq_fail(error, MQ_E_ARG, "there is an assignor %.100s already",
+				       assignor->name);
+	name = mq_bytes_dup(mq_str(assignor->name));
+	more = mq_reallocarray(conf->assignors, conf->n_assignors + 1, sizeof(mq_assignor));
+	if (more)
+		conf->assignors = more;
+	if (!name || !more) {
+		free(name);
+		return mq_fail(error, MQ_E_NOMEM, "out of memory");
+	}
+	more[conf->n_assignors] = *assignor;
+	more[conf->n_assignors++].name = name;
+	return MQ_OK;
+}
+
+const mq_assignor *mq_conf_assignors(const mq_conf *conf, size_t *n)
+{
+	*n = conf->n_assignors;
+	return conf->assignors;
 }

@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <mq/assignor.h>
 #include <mq/config.h>
 #include <mq/interceptor.h>
 #include <mq/producer.h>
@@ -107,6 +108,9 @@ mq_partitioner_cb *mq_conf_partitioner(const mq_conf *conf, void **arg);
 
 /* The interceptors that were added to the configuration, borrowed from it. */
 const mq_interceptor *mq_conf_interceptors(const mq_conf *conf, size_t *n);
+
+/* The same for assignors. */
+const mq_assignor *mq_conf_assignors(const mq_conf *conf, size_t *n);
 
 /* Says once per key set that is known but has no effect. The object made from
  * a configuration calls it when it starts. */

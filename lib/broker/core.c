@@ -263,7 +263,7 @@ static int64_t store_high_watermark(void *arg, struct mq_log *log)
 	const char *name = mq_log_topic(log);
 	const struct mq_topic *topic = mq_map_get(&core->topics, name, strlen(name));
 	const struct mq_partition *partition =
-	    topic ? mq_topic_partition(topic, mq_log_partition(log)) : NULL;
+	    topic ? mq_topic_part(topic, mq_log_partition(log)) : NULL;
 
 	if (!partition || partition->log != log)
 		return mq_log_checkpointed_hw(log);

@@ -10,7 +10,7 @@ static mq_err look_up(struct mq_core *core, mq_bytes name, int32_t index,
 		      struct mq_producer_info **infos, int32_t *n)
 {
 	const struct mq_topic *topic = mq_map_get(&core->topics, name.data, name.size);
-	const struct mq_partition *partition = topic ? mq_topic_partition(topic, index) : NULL;
+	const struct mq_partition *partition = topic ? mq_topic_part(topic, index) : NULL;
 	mq_err err;
 
 	if (!partition)

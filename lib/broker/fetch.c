@@ -340,7 +340,7 @@ static void resolve(struct mq_fetch *fetch)
 		part->topic = fetch->by_id ? mq_topic_find_id(fetch->core, &part->id)
 					   : mq_topic_find(fetch->core, part->name);
 		if (part->topic)
-			part->partition = mq_topic_partition(part->topic, part->index);
+			part->partition = mq_topic_part(part->topic, part->index);
 	}
 }
 

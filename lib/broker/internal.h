@@ -93,7 +93,7 @@ struct mq_topic *mq_topic_find_id(struct mq_core *core, const struct mq_uuid *id
 void mq_topic_ref(struct mq_topic *topic);
 void mq_topic_unref(struct mq_core *core, struct mq_topic *topic); /* [U]; NULL is allowed */
 /* [L] NULL when the topic has no such partition. */
-struct mq_partition *mq_topic_partition(const struct mq_topic *topic, int32_t index);
+struct mq_partition *mq_topic_part(const struct mq_topic *topic, int32_t index);
 
 /* topics.c (the registry): the cluster's view of the topics. */
 /* Opens core->cluster in directories that are locked: what the store's args->locked

@@ -13,7 +13,7 @@ static mq_err look_up(struct mq_core *core, mq_bytes name,
 {
 	const struct mq_topic *topic = mq_map_get(&core->topics, name.data, name.size);
 	const struct mq_partition *partition =
-	    topic ? mq_topic_partition(topic, in->partition) : NULL;
+	    topic ? mq_topic_part(topic, in->partition) : NULL;
 	mq_err err;
 
 	if (!partition)

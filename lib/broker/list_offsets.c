@@ -224,7 +224,7 @@ void mq_handle_list_offsets(struct mq_core *core, struct mq_call *call)
 		lookup->topic = mq_topic_find(core, lookup->name);
 		if (lookup->topic)
 			lookup->partition =
-			    mq_topic_partition(lookup->topic, lookup->in->partition_index);
+			    mq_topic_part(lookup->topic, lookup->in->partition_index);
 		lookup->err = begin(lookup);
 	}
 	mq_core_leave(core, &tasks);

@@ -172,7 +172,7 @@ static void resolve_part(struct mq_produce *produce, struct mq_produce_part *par
 	mq_err err;
 
 	part->topic = topic;
-	part->partition = topic ? mq_topic_partition(topic, part->in->index) : NULL;
+	part->partition = topic ? mq_topic_part(topic, part->in->index) : NULL;
 	if (!part->partition) {
 		mq_produce_fail(part, MQ_E_UNKNOWN_TOPIC_OR_PARTITION, NULL);
 		return;

@@ -118,7 +118,7 @@ void mq_topic_unref(struct mq_core *core, struct mq_topic *topic)
 	free(topic);
 }
 
-struct mq_partition *mq_topic_partition(const struct mq_topic *topic, int32_t index)
+struct mq_partition *mq_topic_part(const struct mq_topic *topic, int32_t index)
 {
 	if (index < 0 || index >= topic->n_partitions)
 		return NULL;

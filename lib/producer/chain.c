@@ -4,11 +4,6 @@
 #include "base/conf.h"
 #include "base/err.h"
 
-void *mq_memory_get(mq_memory *memory, size_t size)
-{
-	return mq_arena_get(&memory->arena, size);
-}
-
 static void close_first(const struct mq_chain *chain, size_t n)
 {
 	for (size_t i = 0; i < n; i++)

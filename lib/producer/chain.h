@@ -7,10 +7,6 @@
 #include "base/arena.h"
 #include "base/logger.h"
 
-struct mq_memory {
-	struct mq_arena arena;
-};
-
 /* Borrowed from a configuration. */
 struct mq_chain {
 	const mq_interceptor *items;
