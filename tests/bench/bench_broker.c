@@ -10,33 +10,27 @@
  * its round. Each run is a process of its own, checks that every record came
  * once and in order, and has connected before it is measured.
  */
-#include <dirent.h>
-#include <errno.h>
-#include <ftw.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <librdkafka/rdkafka.h>
 
+#include "bench/bench.h"
+
 #define RECORD_SIZE  100
 #define WARM_RECORDS 1000
 #define BROKERS_MAX  3
-#define ROUNDS_MAX   101
 #define POLL_MS      100
 #define DEADLINE_S   60
 
 struct broker {
 	const char *name;
-	char address[64];
-	pid_t pid;
-	char dir[64]; /* empty: not ours */
+	struct bench_broker process;
 };
 
 struct cost {
@@ -64,49 +58,6 @@ static int rounds = 15;
 static struct broker brokers[BROKERS_MAX];
 static int n_brokers;
 
-static void die(const char *what, const char *why)
-{
-	fprintf(stderr, "bench_broker: %s: %s\n", what, why);
-	exit(1);
-}
-
-static double seconds(clockid_t clock)
-{
-	struct timespec t;
-
-	clock_gettime(clock, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
-/* CPU seconds of all threads of another process. */
-static double cpu_of(pid_t pid)
-{
-	char path[300];
-	unsigned long long ns, sum = 0;
-	struct dirent *entry;
-	FILE *file;
-	DIR *dir;
-
-	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
-	dir = opendir(path);
-	if (!dir)
-		die(path, strerror(errno));
-	while ((entry = readdir(dir))) {
-		if (entry->d_name[0] == '.')
-			continue;
-		snprintf(path, sizeof(path), "/proc/%d/task/%.20s/schedstat", (int)pid,
-			 entry->d_name);
-		file = fopen(path, "r");
-		if (!file)
-			continue;
-		if (fscanf(file, "%llu", &ns) == 1)
-			sum += ns;
-		fclose(file);
-	}
-	closedir(dir);
-	return (double)sum * 1e-9;
-}
-
 /* --- the client ------------------------------------------------------------------ */
 
 static long reported;
@@ -116,7 +67,7 @@ static void on_report(rd_kafka_t *rk, const rd_kafka_message_t *message, void *a
 	(void)rk;
 	(void)arg;
 	if (message->err)
-		die("delivery", rd_kafka_err2str(message->err));
+		bench_die("delivery", rd_kafka_err2str(message->err));
 	reported++;
 }
 
@@ -125,7 +76,7 @@ static void set(rd_kafka_conf_t *conf, const char *key, const char *value)
 	char why[512];
 
 	if (rd_kafka_conf_set(conf, key, value, why, sizeof(why)) != RD_KAFKA_CONF_OK)
-		die(key, why);
+		bench_die(key, why);
 }
 
 static rd_kafka_t *client_new(const struct broker *broker, const struct job *job)
@@ -134,7 +85,7 @@ static rd_kafka_t *client_new(const struct broker *broker, const struct job *job
 	rd_kafka_t *client;
 	char why[512];
 
-	set(conf, "bootstrap.servers", broker->address);
+	set(conf, "bootstrap.servers", broker->process.address);
 	if (!job->consume) {
 		set(conf, "acks", "1");
 		rd_kafka_conf_set_dr_msg_cb(conf, on_report);
@@ -144,7 +95,7 @@ static rd_kafka_t *client_new(const struct broker *broker, const struct job *job
 	client = rd_kafka_new(job->consume ? RD_KAFKA_CONSUMER : RD_KAFKA_PRODUCER, conf, why,
 			      sizeof(why));
 	if (!client)
-		die("rd_kafka_new", why);
+		bench_die("rd_kafka_new", why);
 	return client;
 }
 
@@ -158,164 +109,86 @@ static void produce_range(rd_kafka_t *client, rd_kafka_topic_t *topic, long from
 		while (rd_kafka_produce(topic, 0, RD_KAFKA_MSG_F_COPY, value, sizeof(value), NULL,
 					0, NULL) < 0) {
 			if (rd_kafka_last_error() != RD_KAFKA_RESP_ERR__QUEUE_FULL)
-				die("produce", rd_kafka_err2str(rd_kafka_last_error()));
+				bench_die("produce", rd_kafka_err2str(rd_kafka_last_error()));
 			rd_kafka_poll(client, POLL_MS);
 		}
 		if (i % 100 == 0)
 			rd_kafka_poll(client, 0);
 	}
 	if (rd_kafka_flush(client, DEADLINE_S * 1000) || reported != to)
-		die("produce", "not every record was acknowledged");
+		bench_die("produce", "not every record was acknowledged");
 }
 
 static void consume_all(rd_kafka_topic_t *topic, int64_t start)
 {
 	static rd_kafka_message_t *messages[1000];
-	double end = seconds(CLOCK_MONOTONIC) + DEADLINE_S;
+	double end = bench_seconds(CLOCK_MONOTONIC) + DEADLINE_S;
 	long at = 0, number;
 	ssize_t n;
 
 	if (rd_kafka_consume_start(topic, 0, start) != 0)
-		die("consume", rd_kafka_err2str(rd_kafka_last_error()));
+		bench_die("consume", rd_kafka_err2str(rd_kafka_last_error()));
 	while (at < WARM_RECORDS + n_records) {
 		n = rd_kafka_consume_batch(topic, 0, POLL_MS, messages, 1000);
 		for (ssize_t i = 0; i < n; i++) {
 			if (messages[i]->err == RD_KAFKA_RESP_ERR__PARTITION_EOF)
 				continue;
 			if (messages[i]->err)
-				die("consume", rd_kafka_message_errstr(messages[i]));
+				bench_die("consume", rd_kafka_message_errstr(messages[i]));
 			memcpy(&number, messages[i]->payload, sizeof(number));
 			if (number != at++ || messages[i]->len != RECORD_SIZE)
-				die("consume", "a record is missing or out of order");
+				bench_die("consume", "a record is missing or out of order");
 			rd_kafka_message_destroy(messages[i]);
 		}
-		if (seconds(CLOCK_MONOTONIC) > end)
-			die("consume", "records are missing");
+		if (bench_seconds(CLOCK_MONOTONIC) > end)
+			bench_die("consume", "records are missing");
 	}
 	rd_kafka_consume_stop(topic, 0);
 }
 
-/* One run, in a process that does nothing else. */
-static struct cost run_here(const struct broker *broker, const struct job *job, const char *name,
-			    int64_t start)
+struct run {
+	const struct broker *broker;
+	const struct job *job;
+	const char *topic;
+	int64_t start;
+};
+
+/* In a process of its own. */
+static void run(void *arg, void *out)
 {
+	const struct run *r = arg;
+	const struct broker *broker = r->broker;
+	const struct job *job = r->job;
 	rd_kafka_t *client = client_new(broker, job);
-	rd_kafka_topic_t *topic = rd_kafka_topic_new(client, name, NULL);
+	rd_kafka_topic_t *topic = rd_kafka_topic_new(client, r->topic, NULL);
 	int64_t low, high;
 	double million = (double)n_records * 1e-6, broker_cpu, client_cpu, wall;
 	struct cost cost;
 
 	if (!job->consume)
 		produce_range(client, topic, 0, WARM_RECORDS);
-	if (rd_kafka_query_watermark_offsets(client, name, 0, &low, &high, DEADLINE_S * 1000))
-		die("offsets", broker->address);
-	cost.start = job->consume ? start : high - WARM_RECORDS;
-	broker_cpu = cpu_of(broker->pid);
-	client_cpu = seconds(CLOCK_PROCESS_CPUTIME_ID);
-	wall = seconds(CLOCK_MONOTONIC);
+	if (rd_kafka_query_watermark_offsets(client, r->topic, 0, &low, &high, DEADLINE_S * 1000))
+		bench_die("offsets", broker->process.address);
+	cost.start = job->consume ? r->start : high - WARM_RECORDS;
+	broker_cpu = bench_cpu_of(broker->process.pid);
+	client_cpu = bench_seconds(CLOCK_PROCESS_CPUTIME_ID);
+	wall = bench_seconds(CLOCK_MONOTONIC);
 	if (job->consume)
-		consume_all(topic, start);
+		consume_all(topic, r->start);
 	else
 		produce_range(client, topic, WARM_RECORDS, WARM_RECORDS + n_records);
-	cost.rate = (double)n_records / (seconds(CLOCK_MONOTONIC) - wall);
-	cost.client = (seconds(CLOCK_PROCESS_CPUTIME_ID) - client_cpu) / million;
-	cost.broker = (cpu_of(broker->pid) - broker_cpu) / million;
-	return cost;
-}
-
-static struct cost run(const struct broker *broker, const struct job *job, const char *name,
-		       int64_t start)
-{
-	struct cost cost;
-	int ends[2], status;
-	pid_t pid;
-
-	if (pipe(ends) != 0 || (pid = fork()) < 0)
-		die("fork", strerror(errno));
-	if (pid == 0) {
-		n_brokers = 0; /* they are the parent's to stop */
-		cost = run_here(broker, job, name, start);
-		_exit(write(ends[1], &cost, sizeof(cost)) == sizeof(cost) ? 0 : 1);
-	}
-	close(ends[1]);
-	if (read(ends[0], &cost, sizeof(cost)) != sizeof(cost) || waitpid(pid, &status, 0) != pid ||
-	    status != 0)
-		die(broker->name, "the run failed");
-	close(ends[0]);
-	return cost;
+	cost.rate = (double)n_records / (bench_seconds(CLOCK_MONOTONIC) - wall);
+	cost.client = (bench_seconds(CLOCK_PROCESS_CPUTIME_ID) - client_cpu) / million;
+	cost.broker = (bench_cpu_of(broker->process.pid) - broker_cpu) / million;
+	*(struct cost *)out = cost;
 }
 
 /* --- the brokers ------------------------------------------------------------------- */
 
-static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
-{
-	(void)st;
-	(void)flag;
-	(void)ftw;
-	return remove(path);
-}
-
-static void stop_brokers(void)
-{
-	for (int i = 0; i < n_brokers; i++) {
-		if (!brokers[i].dir[0])
-			continue;
-		kill(brokers[i].pid, SIGTERM);
-		waitpid(brokers[i].pid, NULL, 0);
-		nftw(brokers[i].dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-	}
-}
-
-/* Reads its log until it says where it listens. */
-static void await_ready(struct broker *broker, int fd)
-{
-	FILE *log = fdopen(fd, "r");
-	char line[1024], *at;
-
-	while (log && fgets(line, sizeof(line), log)) {
-		at = strstr(line, "127.0.0.1:");
-		if (!strstr(line, "ready") || !at)
-			continue;
-		at[strspn(at, "0123456789.:")] = '\0';
-		snprintf(broker->address, sizeof(broker->address), "%s", at);
-		return; /* the log stays open: the broker writes on */
-	}
-	die(broker->name, "did not start");
-}
-
 static void start_broker(const char *name, const char *mq)
 {
-	struct broker *broker = &brokers[n_brokers];
-	char path[128];
-	int ends[2];
-	FILE *conf;
-
-	broker->name = name;
-	snprintf(broker->dir, sizeof(broker->dir), "bench-broker-XXXXXX");
-	if (!mkdtemp(broker->dir) || pipe(ends) != 0)
-		die("start", strerror(errno));
-	snprintf(path, sizeof(path), "%s/server.properties", broker->dir);
-	conf = fopen(path, "w");
-	if (!conf ||
-	    fprintf(conf,
-		    "broker.id=0\nlisteners=PLAINTEXT://127.0.0.1:0\n"
-		    "log.dirs=%s/data\nlog.segment.delete.delay.ms=0\n",
-		    broker->dir) < 0 ||
-	    fclose(conf) != 0)
-		die(path, strerror(errno));
-	broker->pid = fork();
-	if (broker->pid < 0)
-		die("fork", strerror(errno));
-	if (broker->pid == 0) {
-		dup2(ends[1], STDERR_FILENO);
-		close(ends[0]);
-		close(ends[1]);
-		execl(mq, mq, "server-start", path, (char *)NULL);
-		_exit(127);
-	}
-	n_brokers++;
-	close(ends[1]);
-	await_ready(broker, ends[0]);
+	brokers[n_brokers].name = name;
+	brokers[n_brokers++].process = *bench_broker_start(mq);
 }
 
 static void add_running(char *text)
@@ -324,48 +197,21 @@ static void add_running(char *text)
 	char *comma = strchr(text, ',');
 
 	if (!comma)
-		die(text, "HOST:PORT,PID is wanted");
+		bench_die(text, "HOST:PORT,PID is wanted");
 	*comma = '\0';
 	broker->name = "other";
-	broker->pid = (pid_t)atoi(comma + 1);
-	snprintf(broker->address, sizeof(broker->address), "%s", text);
-}
-
-/* Makes room, where the broker is ours. */
-static void delete_topic(const struct broker *broker, const char *mq, const char *name)
-{
-	pid_t pid = broker->dir[0] ? fork() : -1;
-
-	if (pid == 0) {
-		execl(mq, mq, "topics", "--bootstrap-server", broker->address, "--delete",
-		      "--topic", name, (char *)NULL);
-		_exit(127);
-	}
-	if (pid > 0)
-		waitpid(pid, NULL, 0);
+	broker->process.pid = (pid_t)atoi(comma + 1);
+	snprintf(broker->process.address, sizeof(broker->process.address), "%s", text);
 }
 
 /* --- the figures ------------------------------------------------------------------- */
 
-static struct cost costs[N_JOBS][BROKERS_MAX][ROUNDS_MAX];
-
-static int by_size(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-/* The median with the quartiles around it. */
-static void print_spread(double *v)
-{
-	qsort(v, (size_t)rounds, sizeof(*v), by_size);
-	printf(" %6.3f [%.3f..%.3f]", v[rounds / 2], v[rounds / 4], v[rounds * 3 / 4]);
-}
+static struct cost costs[N_JOBS][BROKERS_MAX][BENCH_RUNS_MAX];
 
 static void print_row(int job, int b)
 {
-	double broker[ROUNDS_MAX], client[ROUNDS_MAX], ratio[ROUNDS_MAX], rate[ROUNDS_MAX];
+	double broker[BENCH_RUNS_MAX], client[BENCH_RUNS_MAX], ratio[BENCH_RUNS_MAX],
+	    rate[BENCH_RUNS_MAX];
 
 	for (int r = 0; r < rounds; r++) {
 		broker[r] = costs[job][b][r].broker;
@@ -374,11 +220,11 @@ static void print_row(int job, int b)
 		ratio[r] = costs[job][0][r].broker / costs[job][b][r].broker;
 	}
 	printf("%-28s %-5s", jobs[job].name, brokers[b].name);
-	print_spread(broker);
-	print_spread(client);
-	print_spread(rate);
+	bench_print_spread(broker, rounds);
+	bench_print_spread(client, rounds);
+	bench_print_spread(rate, rounds);
 	if (b > 0)
-		print_spread(ratio);
+		bench_print_spread(ratio, rounds);
 	printf("\n");
 }
 
@@ -392,16 +238,17 @@ static void run_round(int round, const char *mq)
 		for (int k = 0; k < n_brokers; k++) {
 			int b = (k + round + 1) % n_brokers;
 			bool last = j + 1 == N_JOBS || !jobs[j + 1].consume;
+			struct run r = {&brokers[b], &jobs[j], topic, starts[b]};
 			struct cost cost;
 
 			snprintf(topic, sizeof(topic), "bench-%d-%d", round,
 				 jobs[j].consume ? j - 1 : j);
-			cost = run(&brokers[b], &jobs[j], topic, starts[b]);
+			bench_in_child(run, &r, &cost, sizeof(cost));
 			starts[b] = cost.start;
 			if (round >= 0)
 				costs[j][b][round] = cost;
-			if (last)
-				delete_topic(&brokers[b], mq, topic);
+			if (last && brokers[b].process.dir[0])
+				bench_topic_delete(&brokers[b].process, mq, topic);
 		}
 	}
 }
@@ -424,10 +271,9 @@ int main(int argc, char **argv)
 		else
 			return 2;
 	}
-	if (n_records < 1 || rounds < 1 || rounds > ROUNDS_MAX)
+	if (n_records < 1 || rounds < 1 || rounds > BENCH_RUNS_MAX)
 		return 2;
 	setvbuf(stdout, NULL, _IONBF, 0);
-	atexit(stop_brokers);
 	start_broker("A", mq);
 	start_broker("A'", mq);
 	if (other)

@@ -1,93 +1,103 @@
 /*
  * What a record costs its producer: CPU seconds per million records of libmq
- * and of librdkafka, in turns, into one and the same broker.
+ * and of librdkafka, in turns, into one and the same broker; then libmq into a
+ * broker of its own process.
  *
- *	bench_producer [-n RECORDS] [-r ROUNDS]
+ *	bench_producer [-n RECORDS] [-p PAIRS] [-r ROW] [-m MQ]
+ *	bench_producer -o libmq|librdkafka|inproc [-n RECORDS] [-r ROW] [-b HOST:PORT]
  *
- * Every run is a process of its own that has connected and sent a few records
- * before it is measured, and waits for every acknowledgement. librdkafka runs
- * twice in each round: what these two differ by is what a difference is worth
- * (the A/A control). Ratios are taken within their round. The last lines are
- * libmq into a broker of its own process, without a socket.
+ * Every run is a process of its own that has connected and sent a quarter of
+ * its records before it is measured, waits for every acknowledgement, and
+ * looks whether the log holds what it sent. librdkafka runs twice in each
+ * round: what these two differ by is what a difference is worth (the A/A
+ * control). Ratios are taken within their round. Records of 1 KB are a quarter
+ * as many. -o does one run, for a profiler to look at.
  */
-#include <ftw.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <librdkafka/rdkafka.h>
 #include <mq/mq.h>
 
-#define TOPIC        "bench"
-#define WARM_RECORDS 1000
-#define ROUNDS_MAX   101
-#define WAIT_MS      120000
-#define LATENCIES    20000
-#define VALUE_MAX    4096
+#include "bench/bench.h"
 
-struct job {
+#define WAIT_MS    120000
+#define VALUE_MAX  1024
+#define N_SETTINGS 4
+
+/* The latency of one record at a time: how many, and how far apart. */
+#define LATENCIES  2000
+#define APART_S    1e-3
+#define SPIN_S     150e-6
+#define BATCH_SIZE 170 /* of one record of 100 bytes */
+
+struct row {
 	const char *name;
-	int size;
-	bool defaults;
+	long size;
+	const char *settings[N_SETTINGS][2];
 };
 
-static const struct job jobs[] = {
-    {"100 B, acks=1, batch.size=524288, linger.ms=5", 100, false},
-    {"1 KB, acks=1, batch.size=524288, linger.ms=5", 1024, false},
-    {"100 B, each client's defaults", 100, true},
-};
+#define EQUAL                                                                                      \
+	{                                                                                          \
+		{"acks", "1"}, {"batch.size", "524288"}, {"linger.ms", "5"},                       \
+		    {"enable.idempotence", "false"},                                               \
+	}
 
-/* The same keys for both: what the rows say, and what they mean by default. */
-static const char *const equal[][2] = {
-    {"acks", "1"}, {"batch.size", "524288"}, {"linger.ms", "5"}, {"enable.idempotence", "false"}};
+static const struct row rows[] = {
+    {"100 B, batch.size=524288", 100, EQUAL},
+    {"1 KB, batch.size=524288", 1024, EQUAL},
+    {"100 B, own defaults", 100, {{NULL}}},
+    {"1 KB, own defaults", 1024, {{NULL}}},
+};
+#define N_ROWS ((int)(sizeof(rows) / sizeof(rows[0])))
+
+static const struct row linger_0 = {"linger.ms=0", 100, {{"acks", "1"}, {"linger.ms", "0"}}};
+
+enum side { LIBMQ, LIBRDKAFKA, INPROC };
+
+struct run {
+	enum side side;
+	const struct row *row;
+	const char *address, *topic;
+	char dir[64]; /* of a broker in the process */
+};
 
 struct cost {
 	double cpu; /* seconds per million records */
 	double rate;
 };
 
+struct latency {
+	double mq_p50, mq_p99, write_p50, write_p99; /* microseconds */
+	double switches; /* of other threads than the sender's, per record */
+};
+
 static long n_records = 2000000;
 static char value[VALUE_MAX];
-static char address[64];
-
-static void die(const char *what, const char *why)
-{
-	fprintf(stderr, "bench_producer: %s: %s\n", what, why);
-	exit(1);
-}
+static long reported;
 
 static double wall(void)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+	return bench_seconds(CLOCK_MONOTONIC);
 }
 
-static double cpu(void)
+static long count(const struct row *row)
 {
-	struct rusage u;
-
-	getrusage(RUSAGE_SELF, &u);
-	return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
-	       (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) * 1e-6;
+	return row->size > 100 ? n_records / 4 : n_records;
 }
 
 /* --- libmq ----------------------------------------------------------------------- */
-
-static long reported;
 
 static void mq_report(void *arg, const mq_sent *sent)
 {
 	(void)arg;
 	if (sent->err != MQ_OK)
-		die("delivery", sent->text);
+		bench_die("delivery", sent->text);
 	reported++;
 }
 
@@ -96,38 +106,60 @@ static void mq_set(mq_conf *conf, const char *key, const char *text)
 	mq_error error;
 
 	if (mq_conf_set(conf, key, text, &error) != MQ_OK)
-		die(key, error.text);
+		bench_die(key, error.text);
 }
 
-static mq_producer *mq_open_producer(const char *servers, const struct job *job)
+static mq_producer *mq_open_producer(const struct run *run)
 {
 	mq_conf *conf = mq_conf_new(MQ_ROLE_PRODUCER);
 	mq_producer *producer;
 	mq_error error;
 
-	mq_set(conf, "bootstrap.servers", servers);
-	for (size_t i = 0; !job->defaults && i < sizeof(equal) / sizeof(equal[0]); i++)
-		mq_set(conf, equal[i][0], equal[i][1]);
+	mq_set(conf, "bootstrap.servers", run->address);
+	for (int i = 0; i < N_SETTINGS && run->row->settings[i][0]; i++)
+		mq_set(conf, run->row->settings[i][0], run->row->settings[i][1]);
 	producer = mq_producer_new(conf, &error);
 	if (!producer)
-		die("producer", error.text);
+		bench_die("producer", error.text);
 	mq_conf_free(conf);
 	return producer;
 }
 
-static void mq_produce(mq_producer *producer, const struct job *job, long n)
+static void mq_produce(mq_producer *producer, const struct run *run, long n)
 {
-	const mq_record record = {.topic = TOPIC, .value = mq_mem(value, (size_t)job->size)};
+	const mq_record record = {.topic = run->topic,
+				  .value = mq_mem(value, (size_t)run->row->size)};
 	mq_error error;
 
 	reported = 0;
 	for (long i = 0; i < n; i++)
 		if (mq_producer_send(producer, &record, mq_report, NULL, &error) != MQ_OK)
-			die("send", error.text);
+			bench_die("send", error.text);
 	if (mq_producer_flush(producer, WAIT_MS, &error) != MQ_OK)
-		die("flush", error.text);
+		bench_die("flush", error.text);
 	if (reported != n)
-		die("send", "not every record was reported");
+		bench_die("send", "not every record was reported");
+}
+
+/* The log holds so many records. */
+static void check_log(const struct run *run, long n)
+{
+	mq_partition_at end = {.topic = run->topic, .partition = 0, .at = MQ_OFFSET_LATEST};
+	mq_conf *conf = mq_conf_new(MQ_ROLE_ADMIN);
+	const mq_offset_infos *infos;
+	mq_admin *admin;
+	mq_error error;
+
+	mq_set(conf, "bootstrap.servers", run->address);
+	admin = mq_admin_new(conf, &error);
+	if (!admin ||
+	    mq_admin_list_offsets(admin, &end, 1, false, WAIT_MS, &infos, &error) != MQ_OK)
+		bench_die("list offsets", error.text);
+	if (infos->items[0]->offset != n)
+		bench_die(run->row->name, "the log does not hold what was sent");
+	mq_admin_result_free(infos);
+	mq_admin_free(admin);
+	mq_conf_free(conf);
 }
 
 /* --- librdkafka -------------------------------------------------------------------- */
@@ -137,36 +169,42 @@ static void rd_report(rd_kafka_t *rk, const rd_kafka_message_t *message, void *a
 	(void)rk;
 	(void)arg;
 	if (message->err)
-		die("delivery", rd_kafka_err2str(message->err));
+		bench_die("delivery", rd_kafka_err2str(message->err));
 	reported++;
 }
 
-static rd_kafka_t *rd_open(const struct job *job)
+static void rd_set(rd_kafka_conf_t *conf, const char *key, const char *text)
+{
+	char why[512];
+
+	if (rd_kafka_conf_set(conf, key, text, why, sizeof(why)) != RD_KAFKA_CONF_OK)
+		bench_die(key, why);
+}
+
+static rd_kafka_t *rd_open(const struct run *run)
 {
 	rd_kafka_conf_t *conf = rd_kafka_conf_new();
 	rd_kafka_t *rk;
 	char why[512];
 
 	rd_kafka_conf_set_dr_msg_cb(conf, rd_report);
-	if (rd_kafka_conf_set(conf, "bootstrap.servers", address, why, sizeof(why)))
-		die("bootstrap.servers", why);
-	for (size_t i = 0; !job->defaults && i < sizeof(equal) / sizeof(equal[0]); i++)
-		if (rd_kafka_conf_set(conf, equal[i][0], equal[i][1], why, sizeof(why)))
-			die(equal[i][0], why);
+	rd_set(conf, "bootstrap.servers", run->address);
+	for (int i = 0; i < N_SETTINGS && run->row->settings[i][0]; i++)
+		rd_set(conf, run->row->settings[i][0], run->row->settings[i][1]);
 	rk = rd_kafka_new(RD_KAFKA_PRODUCER, conf, why, sizeof(why));
 	if (!rk)
-		die("librdkafka", why);
+		bench_die("librdkafka", why);
 	return rk;
 }
 
-static void rd_produce(rd_kafka_t *rk, rd_kafka_topic_t *topic, const struct job *job, long n)
+static void rd_produce(rd_kafka_t *rk, rd_kafka_topic_t *topic, const struct run *run, long n)
 {
 	reported = 0;
 	for (long i = 0; i < n; i++) {
-		while (rd_kafka_produce(topic, 0, RD_KAFKA_MSG_F_COPY, value, (size_t)job->size,
-					NULL, 0, NULL) != 0) {
+		while (rd_kafka_produce(topic, 0, RD_KAFKA_MSG_F_COPY, value,
+					(size_t)run->row->size, NULL, 0, NULL) != 0) {
 			if (rd_kafka_last_error() != RD_KAFKA_RESP_ERR__QUEUE_FULL)
-				die("produce", rd_kafka_err2str(rd_kafka_last_error()));
+				bench_die("produce", rd_kafka_err2str(rd_kafka_last_error()));
 			rd_kafka_poll(rk, 10);
 		}
 		if (i % 1000 == 0)
@@ -174,202 +212,288 @@ static void rd_produce(rd_kafka_t *rk, rd_kafka_topic_t *topic, const struct job
 	}
 	rd_kafka_flush(rk, WAIT_MS);
 	if (reported != n)
-		die("produce", "not every record was reported");
+		bench_die("produce", "not every record was reported");
 }
 
-/* --- runs --------------------------------------------------------------------------- */
+/* --- one run ------------------------------------------------------------------------ */
 
-static struct cost run_here(bool is_mq, const struct job *job, const char *servers)
+static void run_client(void *arg, void *out)
 {
-	mq_producer *producer = is_mq ? mq_open_producer(servers, job) : NULL;
-	rd_kafka_t *rk = is_mq ? NULL : rd_open(job);
-	rd_kafka_topic_t *topic = is_mq ? NULL : rd_kafka_topic_new(rk, TOPIC, NULL);
-	double cpu0 = 0, wall0 = 0;
-	struct cost cost;
+	const struct run *run = arg;
+	bool is_rd = run->side == LIBRDKAFKA;
+	mq_producer *producer = is_rd ? NULL : mq_open_producer(run);
+	rd_kafka_t *rk = is_rd ? rd_open(run) : NULL;
+	rd_kafka_topic_t *topic = is_rd ? rd_kafka_topic_new(rk, run->topic, NULL) : NULL;
+	long warm = count(run->row) / 4, n = count(run->row);
+	struct cost *cost = out;
+	double cpu = 0, began = 0;
 
-	for (int warm = 1; warm >= 0; warm--) {
-		long n = warm ? WARM_RECORDS : n_records;
-
-		cpu0 = cpu();
-		wall0 = wall();
-		if (is_mq)
-			mq_produce(producer, job, n);
+	for (int i = 0; i < 2; i++) {
+		cpu = bench_seconds(CLOCK_PROCESS_CPUTIME_ID);
+		began = wall();
+		if (is_rd)
+			rd_produce(rk, topic, run, i ? n : warm);
 		else
-			rd_produce(rk, topic, job, n);
+			mq_produce(producer, run, i ? n : warm);
 	}
-	cost.cpu = (cpu() - cpu0) / (double)n_records * 1e6;
-	cost.rate = (double)n_records / (wall() - wall0);
-	if (is_mq) {
-		mq_producer_free(producer);
-	} else {
+	cost->rate = (double)n / (wall() - began) * 1e-6;
+	cost->cpu = (bench_seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu) / (double)n * 1e6;
+	check_log(run, warm + n);
+	mq_producer_free(producer);
+	if (is_rd) {
 		rd_kafka_topic_destroy(topic);
 		rd_kafka_destroy(rk);
 	}
-	return cost;
 }
 
-static struct cost run(bool is_mq, const struct job *job)
-{
-	struct cost cost;
-	int fds[2], status;
-	pid_t pid;
-
-	if (pipe(fds) || (pid = fork()) < 0)
-		die("fork", "failed");
-	if (pid == 0) {
-		cost = run_here(is_mq, job, address);
-		if (write(fds[1], &cost, sizeof(cost)) != sizeof(cost))
-			die("pipe", "failed");
-		_exit(0);
-	}
-	close(fds[1]);
-	if (read(fds[0], &cost, sizeof(cost)) != sizeof(cost) || waitpid(pid, &status, 0) != pid ||
-	    status)
-		die("run", "failed");
-	close(fds[0]);
-	return cost;
-}
-
-static int by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static double median(double *values, int n)
-{
-	qsort(values, (size_t)n, sizeof(*values), by_value);
-	return values[n / 2];
-}
-
-static void compare(const struct job *job, int rounds)
-{
-	double mq[ROUNDS_MAX], rd[ROUNDS_MAX], ratio[ROUNDS_MAX], control[ROUNDS_MAX];
-	double mq_rate[ROUNDS_MAX], rd_rate[ROUNDS_MAX];
-
-	for (int i = 0; i < rounds; i++) {
-		struct cost a = run(true, job), b = run(false, job), c = run(false, job);
-
-		mq[i] = a.cpu;
-		rd[i] = b.cpu;
-		ratio[i] = a.cpu / b.cpu;
-		control[i] = c.cpu / b.cpu;
-		mq_rate[i] = a.rate;
-		rd_rate[i] = b.rate;
-	}
-	printf(
-	    "%-48s libmq %.3f s/M %5.2f M/s  librdkafka %.3f s/M %5.2f M/s  ratio %.2f  A/A %.2f\n",
-	    job->name, median(mq, rounds), median(mq_rate, rounds) / 1e6, median(rd, rounds),
-	    median(rd_rate, rounds) / 1e6, median(ratio, rounds), median(control, rounds));
-	fflush(stdout);
-}
-
-/* --- in process ------------------------------------------------------------------------- */
-
-static mq_broker *start_broker(const char *dir, const char *listeners)
+static mq_broker *start_in_process(const char *dir)
 {
 	mq_conf *conf = mq_conf_new(MQ_ROLE_BROKER);
 	mq_broker *broker;
 	mq_error error;
 
 	mq_set(conf, "log.dirs", dir);
-	mq_set(conf, "listeners", listeners);
+	mq_set(conf, "listeners", "");
 	mq_set(conf, "mq.inproc.name", "bench");
-	mq_set(conf, "num.partitions", "1");
 	broker = mq_broker_start(conf, &error);
 	if (!broker)
-		die("broker", error.text);
+		bench_die("broker", error.text);
 	mq_conf_free(conf);
 	return broker;
 }
 
-static void in_process(const char *dir)
+static void run_in_process(void *arg, void *out)
 {
-	const struct job latency = {"linger.ms=0", 100, true};
-	const mq_record record = {.topic = TOPIC, .value = mq_mem(value, 100)};
-	static double us[LATENCIES];
-	mq_broker *broker = start_broker(dir, "");
-	struct cost cost = run_here(true, &jobs[0], "inproc://bench");
-	mq_producer *producer = mq_open_producer("inproc://bench", &latency);
+	struct run *run = arg;
+	mq_broker *broker;
 
-	printf("in process: 100 B, acks=1, batch.size=524288     %.3f s/M %5.2f M/s\n", cost.cpu,
-	       cost.rate / 1e6);
-	mq_produce(producer, &latency, WARM_RECORDS);
+	broker = start_in_process(run->dir);
+	run_client(run, out);
+	mq_broker_free(broker);
+}
+
+/* Between sleep and send the thread spins, so that what is measured is neither
+ * a processor that wakes up nor caches that never cool down. */
+static void wait_until(double at)
+{
+	const struct timespec nap = {0, 20000};
+
+	while (wall() < at)
+		if (at - wall() > SPIN_S)
+			nanosleep(&nap, NULL);
+}
+
+static double send_us(mq_producer *producer, const mq_record *record)
+{
+	double began = wall();
+	mq_error error;
+
+	reported = 0;
+	if (mq_producer_send(producer, record, mq_report, NULL, &error) != MQ_OK)
+		bench_die("send", error.text);
+	while (reported == 0)
+		if (mq_producer_flush(producer, WAIT_MS, &error) != MQ_OK)
+			bench_die("flush", error.text);
+	return (wall() - began) * 1e6;
+}
+
+/* What no log can do without. */
+static double write_us(FILE *file)
+{
+	double began = wall();
+
+	if (write(fileno(file), value, BATCH_SIZE) != BATCH_SIZE)
+		bench_die("write", "failed");
+	return (wall() - began) * 1e6;
+}
+
+static long switches_of_others(void)
+{
+	struct rusage all, own;
+
+	getrusage(RUSAGE_SELF, &all);
+	getrusage(RUSAGE_THREAD, &own);
+	return all.ru_nvcsw - own.ru_nvcsw;
+}
+
+/* The two take turns, and each goes first as often as the other. */
+static void run_latency(void *arg, void *out)
+{
+	struct run *run = arg;
+	const mq_record record = {.topic = run->topic, .value = mq_mem(value, 100)};
+	static double mq[LATENCIES], floor[LATENCIES];
+	struct latency *latency = out;
+	mq_producer *producer;
+	mq_broker *broker;
+	char path[96];
+	FILE *file;
+	double at;
+
+	broker = start_in_process(run->dir);
+	snprintf(path, sizeof(path), "%s/floor", run->dir);
+	file = fopen(path, "w");
+	if (!file)
+		bench_die(path, "cannot be made");
+	producer = mq_open_producer(run);
+	mq_produce(producer, run, LATENCIES);
+	latency->switches = -(double)switches_of_others();
+	at = wall();
 	for (int i = 0; i < LATENCIES; i++) {
-		double from = wall();
-		mq_error error;
-
-		reported = 0;
-		if (mq_producer_send(producer, &record, mq_report, NULL, &error) != MQ_OK)
-			die("send", error.text);
-		if (reported == 0 && mq_producer_flush(producer, WAIT_MS, &error) != MQ_OK)
-			die("flush", error.text);
-		us[i] = (wall() - from) * 1e6;
+		wait_until(at += APART_S);
+		if (i % 2)
+			floor[i] = write_us(file);
+		mq[i] = send_us(producer, &record);
+		if (i % 2 == 0)
+			floor[i] = write_us(file);
 	}
-	qsort(us, LATENCIES, sizeof(us[0]), by_value);
-	printf("in process: send to acknowledged, linger.ms=0    p50 %.1f us  p99 %.1f us\n",
-	       us[LATENCIES / 2], us[LATENCIES * 99 / 100]);
+	latency->switches += (double)switches_of_others();
+	latency->switches /= LATENCIES;
+	latency->mq_p50 = bench_quantile(mq, LATENCIES, 0.5);
+	latency->mq_p99 = bench_quantile(mq, LATENCIES, 0.99);
+	latency->write_p50 = bench_quantile(floor, LATENCIES, 0.5);
+	latency->write_p99 = bench_quantile(floor, LATENCIES, 0.99);
 	mq_producer_free(producer);
 	mq_broker_free(broker);
+	fclose(file);
 }
 
-static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
+/* --- all of them --------------------------------------------------------------------- */
+
+static double picked[BENCH_RUNS_MAX];
+
+/* One member of each struct, as a spread. */
+#define SPREAD(structs, member, n)                                                                 \
+	do {                                                                                       \
+		for (int i_ = 0; i_ < (n); i_++)                                                   \
+			picked[i_] = (structs)[i_].member;                                         \
+		bench_print_spread(picked, n);                                                     \
+	} while (0)
+
+static void compare(const struct row *row, int pairs, const struct bench_broker *broker,
+		    const char *mq)
 {
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(path);
+	static const enum side sides[3] = {LIBMQ, LIBRDKAFKA, LIBRDKAFKA};
+	static const char *const names[3] = {"libmq", "librdkafka", "librdkafka again"};
+	static struct cost costs[3][BENCH_RUNS_MAX];
+	double ratio[BENCH_RUNS_MAX];
+	char topic[64];
+
+	for (int i = 0; i < pairs; i++) {
+		for (int k = 0; k < 3; k++) {
+			struct run run = {sides[k], row, broker->address, topic, ""};
+
+			snprintf(topic, sizeof(topic), "bench-%d-%d-%d", (int)(row - rows), i, k);
+			bench_in_child(run_client, &run, &costs[k][i], sizeof(struct cost));
+			bench_topic_delete(broker, mq, topic);
+		}
+	}
+	for (int k = 0; k < 3; k++) {
+		for (int i = 0; i < pairs; i++)
+			ratio[i] = costs[k][i].cpu / costs[1][i].cpu;
+		printf("%-26s %-16s", row->name, names[k]);
+		SPREAD(costs[k], cpu, pairs);
+		SPREAD(costs[k], rate, pairs);
+		if (k != 1)
+			bench_print_spread(ratio, pairs);
+		printf("\n");
+	}
 }
 
-/* The broker is a process of its own, which ends when the pipe from here does. */
-static void serve(const char *dir, int port_fd, int end_fd)
+static void in_process(int pairs)
 {
-	mq_broker *broker = start_broker(dir, "PLAINTEXT://127.0.0.1:0");
-	int port = mq_broker_port(broker, NULL);
-	char c;
+	struct run rate = {INPROC, &rows[0], "inproc://bench", "bench", ""};
+	struct run latency = {INPROC, &linger_0, "inproc://bench", "bench", ""};
+	static struct latency latencies[BENCH_RUNS_MAX];
+	static struct cost costs[BENCH_RUNS_MAX];
 
-	if (write(port_fd, &port, sizeof(port)) == sizeof(port))
-		while (read(end_fd, &c, 1) > 0)
-			;
-	mq_broker_free(broker);
+	for (int i = 0; i < pairs; i++) {
+		bench_dir_make(rate.dir, sizeof(rate.dir));
+		bench_in_child(run_in_process, &rate, &costs[i], sizeof(costs[i]));
+		bench_dir_remove(rate.dir);
+		bench_dir_make(latency.dir, sizeof(latency.dir));
+		bench_in_child(run_latency, &latency, &latencies[i], sizeof(latencies[i]));
+		bench_dir_remove(latency.dir);
+	}
+	printf("%-26s %-16s", rows[0].name, "in process");
+	SPREAD(costs, cpu, pairs);
+	SPREAD(costs, rate, pairs);
+	printf("\nin process, linger.ms=0, %.0f a second: microseconds from send to acknowledged\n"
+	       "  p50: libmq",
+	       1 / APART_S);
+	SPREAD(latencies, mq_p50, pairs);
+	printf("  write()");
+	SPREAD(latencies, write_p50, pairs);
+	printf("  ratio");
+	SPREAD(latencies, mq_p50 / latencies[i_].write_p50, pairs);
+	printf("\n  p99: libmq");
+	SPREAD(latencies, mq_p99, pairs);
+	printf("  write()");
+	SPREAD(latencies, write_p99, pairs);
+	printf("  ratio");
+	SPREAD(latencies, mq_p99 / latencies[i_].write_p99, pairs);
+	printf("\n  context switches of other threads per record");
+	SPREAD(latencies, switches, pairs);
+	printf("\n");
+}
+
+static void run_one(struct run *run, const char *name)
+{
+	struct cost cost;
+
+	if (strcmp(name, "inproc") == 0) {
+		run->side = INPROC;
+		run->address = "inproc://bench";
+		bench_dir_make(run->dir, sizeof(run->dir));
+		run_in_process(run, &cost);
+		bench_dir_remove(run->dir);
+	} else {
+		run->side = strcmp(name, "librdkafka") == 0 ? LIBRDKAFKA : LIBMQ;
+		run_client(run, &cost);
+	}
+	printf("%.3f s/M  %.2f M/s\n", cost.cpu, cost.rate);
 }
 
 int main(int argc, char **argv)
 {
-	char dir[64] = "/tmp/bench-producer-XXXXXX", path[96];
-	int rounds = 5, port, option, up[2], down[2];
-	pid_t pid;
+	const char *mq = "./mq", *one = NULL;
+	const struct bench_broker *broker;
+	char topic[64];
+	struct run run = {LIBMQ, &rows[0], "127.0.0.1:9092", topic, ""};
+	int pairs = 15, row = -1, option;
 
-	while ((option = getopt(argc, argv, "n:r:")) != -1) {
-		if (option == 'n' && atol(optarg) > 0)
+	while ((option = getopt(argc, argv, "n:p:r:m:o:b:")) != -1) {
+		if (option == 'n')
 			n_records = atol(optarg);
-		else if (option == 'r' && atoi(optarg) > 0 && atoi(optarg) <= ROUNDS_MAX)
-			rounds = atoi(optarg);
+		else if (option == 'p')
+			pairs = atoi(optarg);
+		else if (option == 'r')
+			row = atoi(optarg);
+		else if (option == 'm')
+			mq = optarg;
+		else if (option == 'o')
+			one = optarg;
+		else if (option == 'b')
+			run.address = optarg;
 		else
-			die("usage", "bench_producer [-n RECORDS] [-r ROUNDS]");
+			return 2;
 	}
+	if (n_records < 8 || pairs < 1 || pairs > BENCH_RUNS_MAX || row > N_ROWS)
+		return 2;
 	memset(value, 'v', sizeof(value));
-	if (!mkdtemp(dir) || pipe(up) || pipe(down) || (pid = fork()) < 0)
-		die("broker", "cannot be started");
-	if (pid == 0) {
-		close(down[1]);
-		serve(dir, up[1], down[0]);
-		_exit(0);
+	if (one) {
+		run.row = &rows[row < 0 ? 0 : row];
+		snprintf(topic, sizeof(topic), "bench-%d", (int)getpid());
+		run_one(&run, one);
+		return 0;
 	}
-	close(down[0]);
-	if (read(up[0], &port, sizeof(port)) != sizeof(port))
-		die("broker", "did not start");
-	snprintf(address, sizeof(address), "127.0.0.1:%d", port);
-	printf("%ld records a run, median of %d rounds; CPU seconds of the client per million\n",
-	       n_records, rounds);
-	fflush(stdout);
-	for (size_t i = 0; i < sizeof(jobs) / sizeof(jobs[0]); i++)
-		compare(&jobs[i], rounds);
-	close(down[1]);
-	waitpid(pid, NULL, 0);
-	snprintf(path, sizeof(path), "%s/inproc", dir);
-	in_process(path);
-	nftw(dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+	setvbuf(stdout, NULL, _IONBF, 0);
+	broker = bench_broker_start(mq);
+	printf("%ld records a run, %d pairs; median [quartiles]\n%-26s %-16s %22s %22s %22s\n",
+	       n_records, pairs, "", "", "client CPU s/M", "M records/s", "CPU ratio in pairs");
+	for (int i = 0; i < N_ROWS; i++)
+		if (row < 0 || row == i)
+			compare(&rows[i], pairs, broker, mq);
+	if (row < 0 || row == N_ROWS)
+		in_process(pairs);
 	return 0;
 }
