@@ -163,6 +163,8 @@ struct mq_write_record {
 };
 void mq_write_put(struct mq_write *write, const struct mq_write_record *record);
 bool mq_write_is_empty(const struct mq_write *write);
+/* About what its batch will take: more than half of max.message.bytes is better split. */
+size_t mq_write_size(const struct mq_write *write);
 
 /* The end of a transaction: the write is a control batch, with no record besides. */
 void mq_write_marker(struct mq_write *write, const struct mq_replay_marker *marker);
