@@ -171,6 +171,9 @@ typedef enum mq_err {
 	MQ_E_NEWER_FORMAT = -223, /**< The file was written by a newer version. */
 	MQ_E_SYSTEM = -224, /**< A system call failed. */
 	MQ_E_PURGED = -225, /**< The application gave the record up. */
+	MQ_E_WOKEN = -226, /**< Another thread has ended the wait. */
+	MQ_E_NO_OFFSET = -227, /**< The partition has no offset to begin at, and auto.offset.reset is none. */
+	MQ_E_LOG_TRUNCATED = -228, /**< The log was cut below the position. */
 } mq_err;
 
 /** Room for the text of an error, its final NUL included. */

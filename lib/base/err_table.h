@@ -155,6 +155,9 @@
 	MQ_ERR(FORKED, -222, 0, "The process was forked after the object was made") \
 	MQ_ERR(NEWER_FORMAT, -223, 0, "The file was written by a newer version") \
 	MQ_ERR(SYSTEM, -224, 0, "A system call failed") \
-	MQ_ERR(PURGED, -225, 0, "The application gave the record up")
+	MQ_ERR(PURGED, -225, 0, "The application gave the record up") \
+	MQ_ERR(WOKEN, -226, 0, "Another thread has ended the wait") \
+	MQ_ERR(NO_OFFSET, -227, 0, "The partition has no offset to begin at, and auto.offset.reset is none") \
+	MQ_ERR(LOG_TRUNCATED, -228, 0, "The log was cut below the position")
 
 #endif
