@@ -220,17 +220,30 @@ static bool end(struct mq_wait *wait, mq_err why, struct mq_list *tasks)
 	return true;
 }
 
+/* Whether a pass may now find enough. To readers of committed records those of an
+ * open transaction are nothing yet, and when it ends they come in any number. */
+static bool worth_a_pass(struct mq_fetch_part *part)
+{
+	struct mq_fetch *fetch = part->fetch;
+
+	if (fetch->request->isolation_level == 1) {
+		if (mq_partition_lso(part->partition) == part->lso)
+			return false;
+		if (part->lso < part->hw)
+			return true;
+	}
+	fetch->estimate += part->partition->appended_bytes - part->seen_bytes;
+	part->seen_bytes = part->partition->appended_bytes;
+	return fetch->estimate >= fetch->request->min_bytes;
+}
+
 static void fire(struct mq_waiter *waiter, mq_err err, struct mq_list *tasks)
 {
 	struct mq_fetch_part *part = mq_container_of(waiter, struct mq_fetch_part, waiter);
 	struct mq_fetch *fetch = part->fetch;
 
-	if (!err) {
-		fetch->estimate += part->partition->appended_bytes - part->seen_bytes;
-		part->seen_bytes = part->partition->appended_bytes;
-		if (fetch->estimate < fetch->request->min_bytes)
-			return;
-	}
+	if (!err && !worth_a_pass(part))
+		return;
 	mq_wait_stop(&fetch->wait);
 	forget_waiters(fetch);
 	mq_task_add(tasks, &fetch->task);

@@ -162,7 +162,7 @@ static mq_err find_aborted(struct mq_fetch_part *part)
 
 	if (part->fetch->request->isolation_level != 1 || part->size == 0)
 		return MQ_OK;
-	err = mq_log_aborted(part->partition->log, part->offset, part->limit, &found, &n);
+	err = mq_log_read_aborted(part->partition->log, &part->read, &found, &n);
 	if (err || n == 0) {
 		free(found);
 		return err;

@@ -207,6 +207,8 @@ int64_t mq_log_stable_offset(struct mq_log *log, int64_t high_watermark)
 
 	mq_log_lock(log);
 	first = mq_producers_first_undecided(&log->producers, high_watermark);
+	if (first >= 0) /* its first records may have been deleted */
+		first = MQ_MAX(first, log->start_offset);
 	mq_log_unlock(log);
 	return first >= 0 && first < high_watermark ? first : high_watermark;
 }
@@ -269,6 +271,16 @@ void mq_log_expire_producers(struct mq_log *log, int64_t now_ms)
 	mq_log_lock(log);
 	mq_producers_expire(&log->producers, now_ms, log->conf.producer_id_expiration_ms);
 	mq_log_unlock(log);
+}
+
+bool mq_log_in_transaction(const struct mq_log *log, int64_t producer_id, int16_t epoch)
+{
+	bool in;
+
+	mq_log_lock(log);
+	in = mq_producers_in_transaction(&log->producers, producer_id, epoch);
+	mq_log_unlock(log);
+	return in;
 }
 
 mq_err mq_log_producers(const struct mq_log *log, struct mq_producer_info **out, int32_t *n_out)

@@ -193,6 +193,10 @@ struct mq_aborted {
  * by first offset; *out is malloc'd, the caller frees. */
 mq_err mq_log_aborted(struct mq_log *log, int64_t from, int64_t to, struct mq_aborted **out,
 		      int32_t *n_out);
+/* [U] The same of a range that was read and not ended: all that touch it, and maybe
+ * some that begin behind it. */
+mq_err mq_log_read_aborted(struct mq_log *log, const struct mq_log_read *read,
+			   struct mq_aborted **out, int32_t *n_out);
 
 /* --- epochs, start, truncation ------------------------------------------ */
 
@@ -227,6 +231,10 @@ struct mq_producer_info {
 	int32_t coordinator_epoch;
 	int64_t txn_start_offset; /* -1: no open transaction */
 };
+
+/* [L] Whether a batch of this producer and epoch would go into a transaction that has
+ * begun here, with what is queued counted in. */
+bool mq_log_in_transaction(const struct mq_log *log, int64_t producer_id, int16_t epoch);
 
 /* [L] Copies the states of all producers; *out is malloc'd. */
 mq_err mq_log_producers(const struct mq_log *log, struct mq_producer_info **out, int32_t *n_out);

@@ -299,32 +299,55 @@ void mq_log_read_end(struct mq_log_read *read)
 	read->size = 0;
 }
 
-static bool collect_aborted(const uint8_t *entries, uint32_t n, int64_t from, int64_t to,
-			    struct mq_buf *out, bool *complete, bool *newer)
+/* A walk over the transaction indexes. */
+struct aborted_walk {
+	struct mq_log *log;
+	int64_t from, to;
+	const struct mq_log_read *read; /* what is asked for; NULL: all up to to */
+	struct mq_buf *out;             /* struct mq_txn_entry */
+	int64_t stable_offset; /* of the last entry: all that follow begin there or later */
+	bool complete, newer;
+};
+
+static void collect_aborted(struct aborted_walk *walk, const uint8_t *entries, uint32_t n)
 {
-	for (uint32_t i = 0; i < n && !*complete; i++) {
+	for (uint32_t i = 0; i < n && !walk->complete; i++) {
 		struct mq_txn_entry e;
 
 		if (!mq_txn_entry_get(entries + (size_t)i * MQ_TXN_ENTRY, &e)) {
-			*newer = true;
-			return true;
+			walk->newer = walk->complete = true;
+			return;
 		}
-		if (e.last_offset >= from && e.first_offset < to) {
-			mq_buf_put_bytes(out, &e, sizeof(e));
-		}
-		*complete = e.stable_offset >= to;
+		if (e.last_offset >= walk->from && e.first_offset < walk->to)
+			mq_buf_put_bytes(walk->out, &e, sizeof(e));
+		walk->stable_offset = e.stable_offset;
+		walk->complete = e.stable_offset >= walk->to;
 	}
-	return !out->failed;
+}
+
+/* Whether what the walk has still to come begins behind the range that was read: a
+ * reader far behind is not told of all that was ever aborted since. */
+static bool behind_range(const struct aborted_walk *walk)
+{
+	const struct mq_log_read *read = walk->read;
+	struct mq_batch batch;
+	int64_t position;
+	mq_err err;
+
+	if (!read || walk->stable_offset <= read->offset)
+		return false;
+	err = mq_log_locate(walk->log, read->segment, read->limit, -1, walk->stable_offset,
+			    &position, &batch);
+	return err == MQ_E_END || (err == MQ_OK && position >= read->position + read->size);
 }
 
 /* The transaction index of one segment: what is in the file, then the tail. */
-static mq_err aborted_in(struct mq_log *log, struct mq_segment *segment, int64_t from, int64_t to,
-			 struct mq_buf *out, bool *complete)
+static mq_err aborted_in(struct aborted_walk *walk, struct mq_segment *segment)
 {
+	struct mq_log *log = walk->log;
 	struct mq_buf tail;
 	struct mq_file *file;
 	int64_t n_file = -1, got = 0;
-	bool newer = false;
 	int rc;
 
 	mq_buf_init(&tail, 0);
@@ -336,7 +359,7 @@ static mq_err aborted_in(struct mq_log *log, struct mq_segment *segment, int64_t
 				 (size_t)segment->txn.n_tail * MQ_TXN_ENTRY);
 	mq_log_unlock(log);
 	rc = n_file == 0 ? -ENOENT : mq_segment_file(segment, MQ_SEGMENT_TXN, MQ_OPEN_READ, &file);
-	for (int64_t at = 0; rc == 0 && !*complete && !newer; at += got) {
+	for (int64_t at = 0; rc == 0 && !walk->complete; at += got) {
 		uint8_t block[100 * MQ_TXN_ENTRY];
 		size_t want = sizeof(block);
 
@@ -348,16 +371,15 @@ static mq_err aborted_in(struct mq_log *log, struct mq_segment *segment, int64_t
 			break;
 		}
 		got -= got % MQ_TXN_ENTRY;
-		collect_aborted(block, (uint32_t)got / MQ_TXN_ENTRY, from, to, out, complete,
-				&newer);
+		collect_aborted(walk, block, (uint32_t)got / MQ_TXN_ENTRY);
+		walk->complete = walk->complete || behind_range(walk);
 	}
-	if (tail.size && !*complete)
-		collect_aborted(tail.data, (uint32_t)(tail.size / MQ_TXN_ENTRY), from, to, out,
-				complete, &newer);
-	if (tail.failed || out->failed)
+	if (tail.size)
+		collect_aborted(walk, tail.data, (uint32_t)(tail.size / MQ_TXN_ENTRY));
+	if (tail.failed || walk->out->failed)
 		rc = -ENOMEM;
 	mq_buf_deinit(&tail);
-	if (newer)
+	if (walk->newer)
 		return MQ_E_NEWER_FORMAT;
 	if (rc == -ENOMEM)
 		return MQ_E_NOMEM;
@@ -387,16 +409,16 @@ static bool any_aborted(struct mq_log *log, int64_t from)
 	return any;
 }
 
-mq_err mq_log_aborted_entries(struct mq_log *log, int64_t from, int64_t to, struct mq_buf *out)
+static mq_err walk_aborted(struct aborted_walk *walk)
 {
+	struct mq_log *log = walk->log;
 	struct mq_segment *segment;
-	bool complete = false;
 	int64_t base, limit;
 	mq_err err = MQ_OK;
 
-	if (!any_aborted(log, from))
+	if (!any_aborted(log, walk->from))
 		return MQ_OK;
-	segment = mq_log_segment_ref(log, from, true, &limit);
+	segment = mq_log_segment_ref(log, walk->from, true, &limit);
 	while (segment && err == MQ_OK) {
 		bool has_txn;
 
@@ -405,19 +427,25 @@ mq_err mq_log_aborted_entries(struct mq_log *log, int64_t from, int64_t to, stru
 		mq_log_unlock(log);
 		mq_segment_pin(segment);
 		if (has_txn)
-			err = aborted_in(log, segment, from, to, out, &complete);
+			err = aborted_in(walk, segment);
 		mq_segment_unpin(segment);
 		base = segment->base_offset;
 		mq_segment_unref(segment);
-		segment = complete ? NULL : mq_log_segment_ref(log, base + 1, false, &limit);
+		segment = walk->complete ? NULL : mq_log_segment_ref(log, base + 1, false, &limit);
 	}
 	if (segment)
 		mq_segment_unref(segment);
 	return err;
 }
 
-mq_err mq_log_aborted(struct mq_log *log, int64_t from, int64_t to, struct mq_aborted **out,
-		      int32_t *n_out)
+mq_err mq_log_aborted_entries(struct mq_log *log, int64_t from, int64_t to, struct mq_buf *out)
+{
+	struct aborted_walk walk = {.log = log, .from = from, .to = to, .out = out};
+
+	return walk_aborted(&walk);
+}
+
+static mq_err sorted_aborted(struct aborted_walk *walk, struct mq_aborted **out, int32_t *n_out)
 {
 	const struct mq_txn_entry *entries;
 	struct mq_aborted *all = NULL;
@@ -426,7 +454,8 @@ mq_err mq_log_aborted(struct mq_log *log, int64_t from, int64_t to, struct mq_ab
 	size_t n;
 
 	mq_buf_init(&found, 0);
-	err = mq_log_aborted_entries(log, from, to, &found);
+	walk->out = &found;
+	err = walk_aborted(walk);
 	n = found.size / sizeof(*entries);
 	if (err == MQ_OK && n) {
 		all = mq_calloc(n, sizeof(*all));
@@ -445,4 +474,21 @@ mq_err mq_log_aborted(struct mq_log *log, int64_t from, int64_t to, struct mq_ab
 	}
 	mq_buf_deinit(&found);
 	return err;
+}
+
+mq_err mq_log_aborted(struct mq_log *log, int64_t from, int64_t to, struct mq_aborted **out,
+		      int32_t *n_out)
+{
+	struct aborted_walk walk = {.log = log, .from = from, .to = to};
+
+	return sorted_aborted(&walk, out, n_out);
+}
+
+mq_err mq_log_read_aborted(struct mq_log *log, const struct mq_log_read *read,
+			   struct mq_aborted **out, int32_t *n_out)
+{
+	struct aborted_walk walk = {
+	    .log = log, .from = read->offset, .to = read->max_offset, .read = read};
+
+	return sorted_aborted(&walk, out, n_out);
 }

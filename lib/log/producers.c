@@ -248,9 +248,10 @@ static void open_remove(struct mq_producers *producers, int64_t producer_id)
 /* When there is no memory for it, only the wait for the watermark is lost. */
 static void ended_add(struct mq_producers *producers, const struct mq_txn_range *txn)
 {
-	if (producers->n_ended == ENDED_MAX) {
-		producers->n_ended--;
-		memmove(producers->ended, producers->ended + 1, producers->n_ended * sizeof(*txn));
+	if (producers->n_ended == ENDED_MAX) { /* the older half */
+		producers->n_ended /= 2;
+		memmove(producers->ended, producers->ended + producers->n_ended,
+			producers->n_ended * sizeof(*txn));
 	}
 	if (producers->n_ended == producers->ended_capacity) {
 		size_t capacity = producers->ended_capacity ? producers->ended_capacity * 2 : 4;
@@ -371,6 +372,14 @@ static bool is_silent(const struct mq_producer *producer, int64_t since)
 void mq_producers_expire(struct mq_producers *producers, int64_t now_ms, int64_t expiration_ms)
 {
 	remove_all(producers, is_silent, now_ms - expiration_ms);
+}
+
+bool mq_producers_in_transaction(const struct mq_producers *producers, int64_t producer_id,
+				 int16_t epoch)
+{
+	const struct mq_producer *producer = producer_get(producers, producer_id);
+
+	return producer && producer->now.epoch == epoch && producer->now.txn_first_offset >= 0;
 }
 
 int64_t mq_producers_first_unstable(const struct mq_producers *producers)

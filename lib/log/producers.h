@@ -99,6 +99,10 @@ void mq_producers_prepend(struct mq_producers *producers, const struct mq_produc
 void mq_producers_clear(struct mq_producers *producers);
 void mq_producers_expire(struct mq_producers *producers, int64_t now_ms, int64_t expiration_ms);
 
+/* Whether `now` has an open transaction of this producer and epoch. */
+bool mq_producers_in_transaction(const struct mq_producers *producers, int64_t producer_id,
+				 int16_t epoch);
+
 /* First offset of the oldest open transaction; -1 for none. */
 int64_t mq_producers_first_unstable(const struct mq_producers *producers);
 /* The same, counting transactions whose marker is at or above the watermark. */

@@ -105,12 +105,7 @@ int64_t mq_partition_hw(const struct mq_partition *partition)
 
 int64_t mq_partition_lso(const struct mq_partition *partition)
 {
-	struct mq_log_marks marks;
-
-	mq_log_marks(partition->log, &marks);
-	if (marks.first_unstable < 0)
-		return partition->high_watermark;
-	return MQ_MIN(marks.first_unstable, partition->high_watermark);
+	return mq_log_stable_offset(partition->log, partition->high_watermark);
 }
 
 /* Only this broker is in sync, so its own end is what all have. */
