@@ -168,6 +168,13 @@ void mq_thread_join(struct mq_thread *thread)
 	(void)rc;
 }
 
+const void *mq_thread_self(void)
+{
+	static _Thread_local char mark;
+
+	return &mark;
+}
+
 /* --- forks --------------------------------------------------------------------- */
 
 static atomic_uint forks;

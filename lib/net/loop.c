@@ -38,7 +38,7 @@ struct mq_loop {
 	struct mq_watch wake_watch;
 	int wake_fd;
 	atomic_bool sleeping;
-	_Atomic(const void *) driver; /* the thread that drives it, by driver_self() */
+	_Atomic(const void *) driver; /* the thread that drives it, by mq_thread_self() */
 	struct mq_thread thread;
 
 	struct mq_mutex lock; /* guards what follows */
@@ -46,14 +46,6 @@ struct mq_loop {
 	bool woken; /* the eventfd has been written and not read */
 	bool stop;
 };
-
-static _Thread_local char self_mark;
-
-/* A name for the calling thread that no other one has. */
-static const void *driver_self(void)
-{
-	return &self_mark;
-}
 
 static void awake(struct mq_loop *loop)
 {
@@ -166,7 +158,7 @@ struct mq_block_pool *mq_loop_pool(struct mq_loop *loop)
 
 bool mq_loop_is_self(const struct mq_loop *loop)
 {
-	return atomic_load_explicit(&loop->driver, memory_order_relaxed) == driver_self();
+	return atomic_load_explicit(&loop->driver, memory_order_relaxed) == mq_thread_self();
 }
 
 /* --- posts ---------------------------------------------------------------- */
@@ -297,7 +289,7 @@ bool mq_loop_step(struct mq_loop *loop, int64_t deadline_us)
 	bool may_wait;
 
 	assert(!atomic_load(&loop->driver));
-	atomic_store(&loop->driver, driver_self());
+	atomic_store(&loop->driver, mq_thread_self());
 	may_wait = deadline_us > mq_env_now_us(loop->env);
 	if (may_wait && deadline_us != INT64_MAX) {
 		may_wait = mq_timer_init(&deadline, loop, on_step_deadline, NULL);
@@ -314,7 +306,7 @@ static void run(void *arg)
 {
 	struct mq_loop *loop = arg;
 
-	atomic_store(&loop->driver, driver_self());
+	atomic_store(&loop->driver, mq_thread_self());
 	while (!stopped(loop))
 		once(loop, true);
 	atomic_store(&loop->driver, NULL);

@@ -503,11 +503,9 @@ static void on_timer(void *arg)
 /* --- callbacks ---------------------------------------------------------------------------------
  */
 
-static _Thread_local char self_mark;
-
 bool mq_prod_is_reporter(const struct mq_producer *p)
 {
-	return p->reporting && p->reporter == &self_mark;
+	return p->reporting && p->reporter == mq_thread_self();
 }
 
 static void run_callbacks(const struct mq_chain *chain, const struct mq_acc_batch *batch)
@@ -540,7 +538,7 @@ void mq_prod_report(struct mq_producer *p)
 	if (p->reporting)
 		return;
 	p->reporting = true;
-	p->reporter = &self_mark;
+	p->reporter = mq_thread_self();
 	while (!mq_list_empty(&p->acc.done)) {
 		mq_list_init(&batches);
 		mq_list_append(&batches, &p->acc.done);
