@@ -42,7 +42,7 @@ static void replace(struct check *check, struct mq_buf *made)
 /* The records as one run of memory: in place when they came as one. */
 static mq_err gather(struct check *check, mq_error *error)
 {
-	const struct mq_records *records = &check->part->in->records;
+	const struct mq_wire_records *records = &check->part->in->records;
 	struct mq_buf whole;
 
 	if (records->n_pieces <= 0)

@@ -94,13 +94,13 @@ static bool take_bytes(struct decoder *d, const struct mq_op *op, bool is_string
 	return true;
 }
 
-static bool take_records(struct decoder *d, const struct mq_op *op, struct mq_records *out)
+static bool take_records(struct decoder *d, const struct mq_op *op, struct mq_wire_records *out)
 {
 	mq_bytes b;
 
 	if (!take_bytes(d, op, false, &b))
 		return false;
-	*out = (struct mq_records){.n_pieces = b.data ? b.size > 0 : -1};
+	*out = (struct mq_wire_records){.n_pieces = b.data ? b.size > 0 : -1};
 	if (b.size == 0)
 		return true;
 	out->pieces = take_memory(d, op, 1, sizeof(*out->pieces));

@@ -70,7 +70,8 @@ static bool put_bytes(struct encoder *e, const struct mq_op *op, bool is_string,
 	return p;
 }
 
-static bool put_records(struct encoder *e, const struct mq_op *op, const struct mq_records *records)
+static bool put_records(struct encoder *e, const struct mq_op *op,
+			const struct mq_wire_records *records)
 {
 	uint64_t size = 0;
 

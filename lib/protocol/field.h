@@ -54,7 +54,7 @@ struct mq_piece {
 
 /* The records of one partition, in pieces that follow one another. Null when
  * n_pieces is -1. */
-struct mq_records {
+struct mq_wire_records {
 	struct mq_piece *pieces;
 	int32_t n_pieces;
 };
@@ -139,7 +139,7 @@ struct mq_message {
 #define MQ_MEMBER_UUID    struct mq_uuid
 #define MQ_MEMBER_STRING  mq_bytes
 #define MQ_MEMBER_BYTES   mq_bytes
-#define MQ_MEMBER_RECORDS struct mq_records
+#define MQ_MEMBER_RECORDS struct mq_wire_records
 
 #define MQ_MEMBER_OF_ONE(t, name) MQ_MEMBER_##t name;
 #define MQ_MEMBER_OF_ARRAY(t, name)                                                                \

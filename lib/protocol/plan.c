@@ -22,7 +22,7 @@ static const uint8_t size_of_type[] = {
     [MQ_TYPE_UUID] = 16,
     [MQ_TYPE_STRING] = sizeof(mq_bytes),
     [MQ_TYPE_BYTES] = sizeof(mq_bytes),
-    [MQ_TYPE_RECORDS] = sizeof(struct mq_records),
+    [MQ_TYPE_RECORDS] = sizeof(struct mq_wire_records),
 };
 
 /* Bytes on the wire at least; strings, bytes and records by their length. */
@@ -76,7 +76,7 @@ static void init_field(const struct mq_field *f, void *out)
 		if (f->type == MQ_TYPE_STRING || f->type == MQ_TYPE_BYTES)
 			*(mq_bytes *)at = mq_mem(f->default_null ? NULL : "", 0);
 		else if (f->type == MQ_TYPE_RECORDS)
-			((struct mq_records *)at)->n_pieces = -1;
+			((struct mq_wire_records *)at)->n_pieces = -1;
 		else
 			init_number(f, at);
 	}
@@ -117,7 +117,7 @@ static bool scalar_is_default(const struct mq_field *f, const void *at)
 	if (f->type == MQ_TYPE_STRING || f->type == MQ_TYPE_BYTES)
 		return f->default_null ? !b->data : b->size == 0;
 	if (f->type == MQ_TYPE_RECORDS)
-		return ((const struct mq_records *)at)->n_pieces < 0;
+		return ((const struct mq_wire_records *)at)->n_pieces < 0;
 	init_number(f, expected);
 	return memcmp(at, expected, size_of_type[f->type]) == 0;
 }

@@ -199,7 +199,7 @@ static void put_array(struct mq_buf *out, const struct mq_op *op, const void *in
 	mq_buf_put_u8(out, ']');
 }
 
-static void put_records(struct mq_buf *out, const char *name, const struct mq_records *records)
+static void put_records(struct mq_buf *out, const char *name, const struct mq_wire_records *records)
 {
 	size_t size = 0;
 

@@ -411,7 +411,7 @@ struct mq_fetch_response_partition *fx_fetched(struct fx_call *call)
 	return &response->responses[0].partitions[0];
 }
 
-mq_bytes fx_records(struct fixture *f, const struct mq_records *records)
+mq_bytes fx_records(struct fixture *f, const struct mq_wire_records *records)
 {
 	struct mq_buf buf;
 	mq_bytes out;

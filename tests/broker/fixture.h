@@ -99,7 +99,7 @@ struct mq_fetch_request *fx_fetch_request(struct fixture *f, int16_t version, co
 /* The one partition of the answer. */
 struct mq_fetch_response_partition *fx_fetched(struct fx_call *call);
 /* The bytes of the answer's records, in the fixture's arena. */
-mq_bytes fx_records(struct fixture *f, const struct mq_records *records);
+mq_bytes fx_records(struct fixture *f, const struct mq_wire_records *records);
 /* Fetches at once and counts records from offset on. */
 int fx_count(struct fixture *f, const char *topic, int64_t offset);
 /* Walks whole v2 batches and counts records at or above offset. */

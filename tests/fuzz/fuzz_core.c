@@ -338,7 +338,7 @@ static uint64_t below(struct tamer *t, uint64_t n)
 	return mq_test_rand(&t->state) % n;
 }
 
-static void tame_records(struct tamer *t, struct mq_records *records)
+static void tame_records(struct tamer *t, struct mq_wire_records *records)
 {
 	size_t size_max = 4096;
 	uint8_t *data = mq_arena_get(t->arena, size_max);
@@ -349,7 +349,7 @@ static void tame_records(struct tamer *t, struct mq_records *records)
 	MUST(data && piece);
 	size = seed_golden(data, size_max, 0, 2, &x);
 	*piece = (struct mq_piece){.data = data, .size = size};
-	*records = (struct mq_records){piece, 1};
+	*records = (struct mq_wire_records){piece, 1};
 }
 
 static void tame_scalar(struct tamer *t, uint8_t type, void *at)

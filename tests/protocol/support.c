@@ -97,7 +97,7 @@ static mq_bytes random_bytes(struct filler *f, bool text)
 static void fill_scalar(struct filler *f, uint8_t type, bool null, void *at)
 {
 	uint64_t v = mq_test_rand(&f->state) >> below(f, 64);
-	struct mq_records *r = at;
+	struct mq_wire_records *r = at;
 	double d = (double)(int32_t)v / 8;
 	mq_bytes b;
 
@@ -128,7 +128,7 @@ static void fill_scalar(struct filler *f, uint8_t type, bool null, void *at)
 		break;
 	case MQ_TYPE_RECORDS:
 		b = random_bytes(f, false);
-		*r = (struct mq_records){.n_pieces = null ? -1 : b.size > 0};
+		*r = (struct mq_wire_records){.n_pieces = null ? -1 : b.size > 0};
 		r->pieces = get(f, sizeof(*r->pieces));
 		*r->pieces = (struct mq_piece){.data = b.data, .size = b.size};
 		break;

@@ -169,8 +169,8 @@ START_TEST(records_are_not_copied)
 	mq_set_defaults(mq_fetch_response, &response);
 	mq_set_defaults(mq_fetch_response_partition, &partitions[0]);
 	partitions[1] = partitions[0];
-	partitions[0].records = (struct mq_records){&part, 1};
-	partitions[1].records = (struct mq_records){memory, 2};
+	partitions[0].records = (struct mq_wire_records){&part, 1};
+	partitions[1].records = (struct mq_wire_records){memory, 2};
 	topic.partitions = partitions;
 	response.responses = &topic;
 	response.n_responses = 1;
