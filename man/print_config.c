@@ -152,6 +152,8 @@ int main(void)
 	         "Keys of\n.Xr mq_admin_new 3\nand of\n.Fl -command-config\nof the commands.");
 	put_role(MQ_ROLE_PRODUCER, "PRODUCER",
 		 "Keys of\n.Xr mq_producer_new 3 .");
+	put_role(MQ_ROLE_CONSUMER, "CONSUMER",
+		 "Keys of\n.Xr mq_consumer_new 3 .");
 	fputs(tail, stdout);
 	return 0;
 }

@@ -15,6 +15,7 @@
 #define T MQ_ROLE_TOPIC
 #define A MQ_ROLE_ADMIN
 #define P MQ_ROLE_PRODUCER
+#define C MQ_ROLE_CONSUMER
 
 #define LOW  (-HUGE_VAL)
 #define HIGH HUGE_VAL

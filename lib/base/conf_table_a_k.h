@@ -7,6 +7,8 @@ KEY("acks", P, STRING, "all", LOW, HIGH, "all|-1|0|1",
 	"Acknowledgements to wait for: 0 none, 1 the leader's, all those of the in-sync replicas.", NULL)
 KEY("advertised.listeners", B, STRING, NULL, LOW, HIGH, NULL,
 	"Where clients are told to connect, if not where the broker listens.", NULL)
+KEY("allow.auto.create.topics", C, BOOL, "true", LOW, HIGH, NULL,
+	"Let topics be made that are subscribed to and do not exist, if the broker does so.", NULL)
 KNOWN("alter.config.policy.class.name", B, CLASS, NULL, LOW, HIGH, NULL,
 	"Class that judges changes of configuration.", NULL)
 KNOWN("alter.log.dirs.replication.quota.window.num", B, INT, "11", 1, HIGH, NULL,
@@ -15,18 +17,22 @@ KNOWN("alter.log.dirs.replication.quota.window.size.seconds", B, INT, "1", 1, HI
 	"Length of a sample of that quota.", NULL)
 KNOWN("authorizer.class.name", B, STRING, "", LOW, HIGH, NULL,
 	"Class that decides who may do what.", NULL)
+KEY("auto.commit.interval.ms", C, INT, "5000", 0, HIGH, NULL,
+	"Time between automatic commits.", NULL)
 KEY("auto.create.topics.enable", B, BOOL, "true", LOW, HIGH, NULL,
 	"Create a topic when a client first asks for it.", NULL)
-KNOWN("auto.include.jmx.reporter", B | A | P, BOOL, "true", LOW, HIGH, NULL,
+KNOWN("auto.include.jmx.reporter", B | A | P | C, BOOL, "true", LOW, HIGH, NULL,
 	"Report metrics over JMX without being asked.", NULL)
 KNOWN("auto.leader.rebalance.enable", B, BOOL, "true", LOW, HIGH, NULL,
 	"Move leadership back to preferred replicas in the background.", NULL)
+KEY("auto.offset.reset", C, STRING, "latest", LOW, HIGH, NULL,
+	"Where to begin without a valid offset: earliest, latest, none (an error), or by_duration:P... (so long ago).", NULL)
 KEY("background.threads", B, INT, "10", 1, HIGH, NULL, "Most threads for background work.", NULL)
 KEY("batch.size", P, INT, "16384", 0, HIGH, NULL,
 	"Bytes of records, before compression, that one batch of a partition takes.", NULL)
 KNOWN("bootstrap.controllers", A, LIST, "", LOW, HIGH, NULL,
 	"Controllers to connect to first, host:port each.", NULL)
-KEY("bootstrap.servers", A | P, LIST, "", LOW, HIGH, NULL,
+KEY("bootstrap.servers", A | P | C, LIST, "", LOW, HIGH, NULL,
 	"Brokers to connect to first, host:port each, or inproc://NAME.", NULL)
 KNOWN("broker.heartbeat.interval.ms", B, INT, "2000", LOW, HIGH, NULL,
 	"Time between heartbeats to the controller.", NULL)
@@ -39,15 +45,18 @@ KNOWN("broker.session.timeout.ms", B, INT, "9000", LOW, HIGH, NULL,
 	"Time without heartbeats after which the controller drops the broker.", NULL)
 KEY("buffer.memory", P, LONG, "33554432", 0, HIGH, NULL,
 	"Bytes that records on their way may take; then sending blocks for max.block.ms.", NULL)
+KEY("check.crcs", C, BOOL, "true", LOW, HIGH, NULL, "Check the checksums of record batches.", NULL)
 KEY("cleanup.policy", T, LIST, "delete", LOW, HIGH, "compact|delete",
 	"What becomes of old records: delete, compact or both.", "log.cleanup.policy")
-KNOWN("client.dns.lookup", A | P, STRING, "use_all_dns_ips", LOW, HIGH,
+KNOWN("client.dns.lookup", A | P | C, STRING, "use_all_dns_ips", LOW, HIGH,
 	"use_all_dns_ips|resolve_canonical_bootstrap_servers_only",
 	"How host names with several addresses are used.", NULL)
-KEY("client.id", A | P, STRING, "", LOW, HIGH, NULL,
+KEY("client.id", A | P | C, STRING, "", LOW, HIGH, NULL,
 	"Name sent with each request, for the broker's logs.", NULL)
 KNOWN("client.quota.callback.class", B, CLASS, NULL, LOW, HIGH, NULL,
 	"Class that sets the quotas of clients.", NULL)
+KEY("client.rack", C, STRING, "", LOW, HIGH, NULL,
+	"Where the consumer stands, for brokers that let it read from a replica near it.", NULL)
 KNOWN("compression.gzip.level", B | T, INT, "-1", LOW, HIGH, "-1|1|2|3|4|5|6|7|8|9",
 	"Level of gzip where the broker compresses.", "compression.gzip.level")
 KEY("compression.gzip.level", P, INT, "-1", -1, 9, NULL, "Level of gzip; -1 is its default.", NULL)
@@ -68,7 +77,7 @@ KEY("connections.max.idle.ms", A, LONG, "300000", LOW, HIGH, NULL,
 	"Close a connection that was not used for this long.", NULL)
 KEY("connections.max.idle.ms", B, LONG, "600000", LOW, HIGH, NULL,
 	"Close a connection that was not used for this long.", NULL)
-KNOWN("connections.max.idle.ms", P, LONG, "540000", LOW, HIGH, NULL,
+KNOWN("connections.max.idle.ms", P | C, LONG, "540000", LOW, HIGH, NULL,
 	"Time after which an idle connection is closed.", NULL)
 KNOWN("connections.max.reauth.ms", B, LONG, "0", LOW, HIGH, NULL,
 	"Longest time before a client has to authenticate again; 0 for never.", NULL)
@@ -106,7 +115,7 @@ KNOWN("controller.socket.timeout.ms", B, INT, "30000", LOW, HIGH, NULL,
 	"Socket timeout between controller and brokers.", NULL)
 KNOWN("create.topic.policy.class.name", B, CLASS, NULL, LOW, HIGH, NULL,
 	"Class that judges new topics.", NULL)
-KEY("default.api.timeout.ms", A, INT, "60000", 0, HIGH, NULL, "Deadline of a call that names none.",
+KEY("default.api.timeout.ms", A | C, INT, "60000", 0, HIGH, NULL, "Deadline of a call that names none.",
 	NULL)
 KEY("default.replication.factor", B, INT, "1", LOW, HIGH, NULL,
 	"Replicas of a topic that is created automatically.", NULL)
@@ -131,12 +140,21 @@ KNOWN("early.start.listeners", B, STRING, NULL, LOW, HIGH, NULL,
 	"Listeners that open before the broker is ready.", NULL)
 KNOWN("eligible.leader.replicas.enable", B, BOOL, "false", LOW, HIGH, NULL,
 	"Keep eligible leader replicas.", NULL)
+KEY("enable.auto.commit", C, BOOL, "true", LOW, HIGH, NULL,
+	"Commit in the background what earlier polls have brought.", NULL)
 KEY("enable.idempotence", P, BOOL, "true", LOW, HIGH, NULL,
 	"Let the broker drop what a retry repeats; unset, it is off where acks, retries or the requests in flight forbid it.", NULL)
-KNOWN("enable.metrics.push", A | P, BOOL, "true", LOW, HIGH, NULL,
+KNOWN("enable.metrics.push", A | P | C, BOOL, "true", LOW, HIGH, NULL,
 	"Push the client's metrics to the cluster.", NULL)
+KEY("exclude.internal.topics", C, BOOL, "true", LOW, HIGH, NULL,
+	"Leave internal topics out of what a pattern subscribes to.", NULL)
 KEY("fetch.max.bytes", B, INT, "57671680", 1024, HIGH, NULL,
 	"Most bytes in the answer to one fetch.", NULL)
+KEY("fetch.max.bytes", C, INT, "52428800", 0, HIGH, NULL,
+	"Most bytes of an answer to a fetch, but for a first batch that is larger.", NULL)
+KEY("fetch.max.wait.ms", C, INT, "500", 0, HIGH, NULL,
+	"How long a broker may wait for fetch.min.bytes.", NULL)
+KEY("fetch.min.bytes", C, INT, "1", 0, HIGH, NULL, "Least bytes worth an answer to a fetch.", NULL)
 KNOWN("fetch.purgatory.purge.interval.requests", B, INT, "1000", LOW, HIGH, NULL,
 	"Requests between purges of waiting fetches.", NULL)
 KEY("file.delete.delay.ms", T, LONG, "60000", 0, HIGH, NULL,
@@ -176,13 +194,21 @@ KNOWN("group.coordinator.rebalance.protocols", B, LIST, "classic", LOW, HIGH,
 	"consumer|classic|share|unknown", "Group protocols that are enabled.", NULL)
 KNOWN("group.coordinator.threads", B, INT, "1", 1, HIGH, NULL, "Threads of the group coordinator.",
 	NULL)
+KEY("group.id", C, STRING, NULL, LOW, HIGH, NULL,
+	"The consumer group that shares the topics out and keeps the offsets.", NULL)
 KNOWN("group.initial.rebalance.delay.ms", B, INT, "3000", LOW, HIGH, NULL,
 	"How long a new group waits for more members.", NULL)
+KEY("group.instance.id", C, STRING, NULL, LOW, HIGH, NULL,
+	"The name of a static member, which may be away for session.timeout.ms without a rebalance.", NULL)
 KNOWN("group.max.session.timeout.ms", B, INT, "1800000", LOW, HIGH, NULL,
 	"Longest session timeout a member may ask for.", NULL)
 KNOWN("group.max.size", B, INT, "2147483647", 1, HIGH, NULL, "Most members of a group.", NULL)
 KNOWN("group.min.session.timeout.ms", B, INT, "6000", LOW, HIGH, NULL,
 	"Shortest session timeout a member may ask for.", NULL)
+KNOWN("group.protocol", C, STRING, "classic", LOW, HIGH, "~CLASSIC|CONSUMER",
+	"The protocol of groups; libmq speaks classic.", NULL)
+KNOWN("group.remote.assignor", C, STRING, NULL, LOW, HIGH, NULL,
+	"Assignor of the broker, for group.protocol=consumer.", NULL)
 KNOWN("group.share.delivery.count.limit", B, INT, "5", 2, 10, NULL,
 	"Most deliveries of a record to a share group.", NULL)
 KNOWN("group.share.enable", B, BOOL, "false", LOW, HIGH, NULL, "Enable share groups.", NULL)
@@ -209,6 +235,8 @@ KNOWN("group.share.record.lock.duration.ms", B, INT, "30000", 1000, 60000, NULL,
 	"How long a share group holds a record.", NULL)
 KNOWN("group.share.session.timeout.ms", B, INT, "45000", 1, HIGH, NULL,
 	"Session timeout of a share group.", NULL)
+KEY("heartbeat.interval.ms", C, INT, "3000", LOW, HIGH, NULL,
+	"Time between heartbeats to the group's coordinator.", NULL)
 KEY("index.interval.bytes", T, INT, "4096", 0, HIGH, NULL,
 	"Bytes of log between two entries of the offset index.", "log.index.interval.bytes")
 KNOWN("initial.broker.registration.timeout.ms", B, INT, "60000", LOW, HIGH, NULL,
@@ -217,9 +245,12 @@ KEY("inter.broker.listener.name", B, STRING, NULL, LOW, HIGH, NULL,
 	"Listener the brokers use among themselves.", NULL)
 KNOWN("inter.broker.protocol.version", B, STRING, "3.9-IV0", LOW, HIGH, NULL,
 	"Protocol version between brokers of different releases.", NULL)
-KNOWN("interceptor.classes", P, LIST, "", LOW, HIGH, NULL, "Java's interceptors.", NULL)
+KNOWN("interceptor.classes", P | C, LIST, "", LOW, HIGH, NULL, "Java's interceptors.", NULL)
+KEY("isolation.level", C, STRING, "read_uncommitted", LOW, HIGH, "read_committed|read_uncommitted",
+	"Whether records of open and aborted transactions are read.", NULL)
 KNOWN("kafka.metrics.polling.interval.secs", B, INT, "10", 1, HIGH, NULL,
 	"Interval of the old metrics reporters.", NULL)
 KNOWN("kafka.metrics.reporters", B, LIST, "", LOW, HIGH, NULL, "Classes of old metrics reporters.",
 	NULL)
+KNOWN("key.deserializer", C, CLASS, NULL, LOW, HIGH, NULL, "Class that makes keys of bytes.", NULL)
 KNOWN("key.serializer", P, CLASS, NULL, LOW, HIGH, NULL, "Class that turns keys into bytes.", NULL)

@@ -121,6 +121,11 @@ KEY("max.incremental.fetch.session.cache.slots", B, INT, "1000", 0, HIGH, NULL,
 	"Most fetch sessions that are remembered.", NULL)
 KEY("max.message.bytes", T, INT, "1048588", 0, HIGH, NULL, "Largest record batch that is accepted.",
 	"message.max.bytes")
+KEY("max.partition.fetch.bytes", C, INT, "1048576", 0, HIGH, NULL,
+	"Most bytes of one partition in an answer, but for a first batch that is larger.", NULL)
+KEY("max.poll.interval.ms", C, INT, "300000", 1, HIGH, NULL,
+	"Most time between polls before the member leaves its group.", NULL)
+KEY("max.poll.records", C, INT, "500", 1, HIGH, NULL, "Most records of one poll.", NULL)
 KNOWN("max.request.partition.size.limit", B, INT, "2000", 1, HIGH, NULL,
 	"Most partitions described in one answer.", NULL)
 KEY("max.request.size", P, INT, "1048576", 0, HIGH, NULL, "Most bytes of a request, and of a record.", NULL)
@@ -152,7 +157,7 @@ KNOWN("metadata.log.segment.min.bytes", B, INT, "8388608", 12, HIGH, NULL,
 	"Least bytes of a segment of the metadata log.", NULL)
 KNOWN("metadata.log.segment.ms", B, LONG, "604800000", LOW, HIGH, NULL,
 	"Age at which a segment of the metadata log is closed.", NULL)
-KEY("metadata.max.age.ms", A | P, LONG, "300000", 0, HIGH, NULL,
+KEY("metadata.max.age.ms", A | P | C, LONG, "300000", 0, HIGH, NULL,
 	"Age at which metadata is fetched again.", NULL)
 KNOWN("metadata.max.idle.interval.ms", B, INT, "500", 0, HIGH, NULL,
 	"Longest silence of the metadata log.", NULL)
@@ -162,14 +167,14 @@ KNOWN("metadata.max.retention.bytes", B, LONG, "104857600", LOW, HIGH, NULL,
 	"Bytes of metadata above which old ones go.", NULL)
 KNOWN("metadata.max.retention.ms", B, LONG, "604800000", LOW, HIGH, NULL,
 	"How long old metadata is kept.", NULL)
-KNOWN("metadata.recovery.strategy", A | P, STRING, "none", LOW, HIGH, "~REBOOTSTRAP|NONE",
+KNOWN("metadata.recovery.strategy", A | P | C, STRING, "none", LOW, HIGH, "~REBOOTSTRAP|NONE",
 	"What a client does when it knows no reachable broker.", NULL)
-KNOWN("metric.reporters", B | A | P, LIST, "", LOW, HIGH, NULL, "Classes of metrics reporters.", NULL)
-KNOWN("metrics.num.samples", B | A | P, INT, "2", 1, HIGH, NULL, "Samples kept for a metric.", NULL)
+KNOWN("metric.reporters", B | A | P | C, LIST, "", LOW, HIGH, NULL, "Classes of metrics reporters.", NULL)
+KNOWN("metrics.num.samples", B | A | P | C, INT, "2", 1, HIGH, NULL, "Samples kept for a metric.", NULL)
 KNOWN("metrics.recording.level", B, STRING, "INFO", LOW, HIGH, NULL, "How much is measured.", NULL)
-KNOWN("metrics.recording.level", A | P, STRING, "INFO", LOW, HIGH, "INFO|DEBUG|TRACE",
+KNOWN("metrics.recording.level", A | P | C, STRING, "INFO", LOW, HIGH, "INFO|DEBUG|TRACE",
 	"How much is measured.", NULL)
-KNOWN("metrics.sample.window.ms", A | P, LONG, "30000", 0, HIGH, NULL,
+KNOWN("metrics.sample.window.ms", A | P | C, LONG, "30000", 0, HIGH, NULL,
 	"Length of a sample of a metric.", NULL)
 KNOWN("metrics.sample.window.ms", B, LONG, "30000", 1, HIGH, NULL,
 	"Length of a sample of a metric.", NULL)
@@ -182,6 +187,8 @@ KEY("min.insync.replicas", B | T, INT, "1", 1, HIGH, NULL,
 	"Replicas that must be in sync for a write with acks=all.", "min.insync.replicas")
 KEY("mq.disk.free.min.bytes", B, LONG, "67108864", 0, HIGH, NULL,
 	"Appends are refused while a log directory has less free space.", NULL)
+KEY("mq.fetch.buffer.bytes", C, LONG, "67108864", 0, HIGH, NULL,
+	"Bytes of fetched records a consumer keeps ready; one answer may exceed it.", NULL)
 KEY("mq.flush.before.ack", B | T, BOOL, "false", LOW, HIGH, NULL,
 	"Acknowledge a write only when it is on stable storage.", "mq.flush.before.ack")
 KEY("mq.inproc.name", B, STRING, NULL, LOW, HIGH, NULL,
@@ -217,6 +224,8 @@ KNOWN("offsets.topic.replication.factor", B, SHORT, "3", 1, HIGH, NULL,
 	"Replicas of the topic of committed offsets.", NULL)
 KNOWN("offsets.topic.segment.bytes", B, INT, "104857600", 1, HIGH, NULL,
 	"Segment size of the topic of committed offsets.", NULL)
+KEY("partition.assignment.strategy", C, LIST, "range,cooperative-sticky", LOW, HIGH, NULL,
+	"Assignors, the preferred one first: range, roundrobin, sticky, cooperative-sticky, or the program's.", NULL)
 KNOWN("partitioner.adaptive.partitioning.enable", P, BOOL, "true", LOW, HIGH, NULL,
 	"Send more to brokers that are quicker.", NULL)
 KNOWN("partitioner.availability.timeout.ms", P, LONG, "0", 0, HIGH, NULL,
@@ -258,13 +267,13 @@ KNOWN("quota.window.num", B, INT, "11", 1, HIGH, NULL, "Samples kept for the quo
 	NULL)
 KNOWN("quota.window.size.seconds", B, INT, "1", 1, HIGH, NULL,
 	"Length of a sample of the quotas of clients.", NULL)
-KEY("receive.buffer.bytes", A, INT, "65536", -1, HIGH, NULL,
+KEY("receive.buffer.bytes", A | C, INT, "65536", -1, HIGH, NULL,
 	"Receive buffer of a socket; -1 for the system's choice.", NULL)
 KEY("receive.buffer.bytes", P, INT, "32768", -1, HIGH, NULL,
 	"Socket receive buffer; -1 leaves the system's.", NULL)
-KEY("reconnect.backoff.max.ms", A | P, LONG, "1000", 0, HIGH, NULL,
+KEY("reconnect.backoff.max.ms", A | P | C, LONG, "1000", 0, HIGH, NULL,
 	"Longest pause before connecting again.", NULL)
-KEY("reconnect.backoff.ms", A | P, LONG, "50", 0, HIGH, NULL, "First pause before connecting again.",
+KEY("reconnect.backoff.ms", A | P | C, LONG, "50", 0, HIGH, NULL, "First pause before connecting again.",
 	NULL)
 KNOWN("remote.fetch.max.wait.ms", B, INT, "500", 1, HIGH, NULL,
 	"Longest wait for remote storage in a fetch.", NULL)
@@ -351,7 +360,7 @@ KNOWN("replication.quota.window.size.seconds", B, INT, "1", 1, HIGH, NULL,
 	"Length of a sample of the replication quotas.", NULL)
 KNOWN("request.timeout.ms", B, INT, "30000", LOW, HIGH, NULL,
 	"Longest wait for the answer to a request.", NULL)
-KEY("request.timeout.ms", A | P, INT, "30000", 0, HIGH, NULL,
+KEY("request.timeout.ms", A | P | C, INT, "30000", 0, HIGH, NULL,
 	"Longest wait for the answer to a request.", NULL)
 KNOWN("reserved.broker.max.id", B, INT, "1000", 0, HIGH, NULL,
 	"Largest broker id that may be set by hand.", NULL)
@@ -360,7 +369,7 @@ KEY("retention.bytes", T, LONG, "-1", LOW, HIGH, NULL,
 KEY("retention.ms", T, LONG, "604800000", -1, HIGH, NULL, "How long records are kept; -1 for ever.",
 	"log.retention.ms,log.retention.minutes*60000,log.retention.hours*3600000")
 KEY("retries", A | P, INT, "2147483647", 0, HIGH, NULL, "How often a failed request is repeated.", NULL)
-KEY("retry.backoff.max.ms", A | P, LONG, "1000", 0, HIGH, NULL,
+KEY("retry.backoff.max.ms", A | P | C, LONG, "1000", 0, HIGH, NULL,
 	"Longest pause before a request is repeated.", NULL)
-KEY("retry.backoff.ms", A | P, LONG, "100", 0, HIGH, NULL, "First pause before a request is repeated.",
+KEY("retry.backoff.ms", A | P | C, LONG, "100", 0, HIGH, NULL, "First pause before a request is repeated.",
 	NULL)

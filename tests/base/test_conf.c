@@ -24,7 +24,8 @@ static void teardown(void)
 	mq_conf_free(conf);
 }
 
-static const mq_role roles[] = {MQ_ROLE_BROKER, MQ_ROLE_TOPIC, MQ_ROLE_ADMIN, MQ_ROLE_PRODUCER};
+static const mq_role roles[] = {MQ_ROLE_BROKER, MQ_ROLE_TOPIC, MQ_ROLE_ADMIN, MQ_ROLE_PRODUCER,
+			      MQ_ROLE_CONSUMER};
 
 #define EACH_ROLE(i) for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++)
 
