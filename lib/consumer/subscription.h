@@ -29,6 +29,9 @@
 #define MQ_SUB_TOPICS_MAX 100000
 #define MQ_SUB_PARTS_MAX  1000000
 
+/* Longest name of a topic, as Kafka has it. */
+#define MQ_SUB_NAME_MAX 249
+
 struct mq_fetch_part;
 struct mq_pattern;
 
@@ -87,6 +90,9 @@ struct mq_sub_part {
 	mq_error error;
 
 	struct mq_fetch_part *fetch; /* the fetcher's; NULL: none yet */
+
+	bool kept;     /* of mq_sub_assign() */
+	uint8_t key[]; /* in the map */
 };
 
 enum mq_sub_kind { MQ_SUB_NONE, MQ_SUB_TOPICS, MQ_SUB_PATTERN, MQ_SUB_ASSIGNED };
@@ -136,7 +142,8 @@ static inline bool mq_sub_by_group(const struct mq_sub *sub)
 struct mq_sub_part *mq_sub_find(const struct mq_sub *sub, mq_bytes topic, int32_t index);
 
 /* Makes these the assigned partitions: those that were assigned already keep
- * their state, the others begin. MQ_E_NOMEM leaves all as it was. */
+ * their state, the others begin. MQ_E_NOMEM, MQ_E_ARG (a name that is too long)
+ * and MQ_E_TOO_BIG leave all as it was. */
 mq_err mq_sub_assign(struct mq_sub *sub, const mq_topic_partition *parts, size_t n);
 
 /* Takes one out. */

@@ -130,10 +130,11 @@ def check_exports(source, library):
     exported = {f[2].split('@')[0] for f in (l.split() for l in out.splitlines()) if len(f) == 3 and f[1] != 'A'}
     mapped = mapped_symbols(source)
     declared = set()
-    for name in sorted(os.listdir(os.path.join(source, 'include/mq'))):
+    installed = open(os.path.join(source, 'include/mq/Makefile.inc')).read()
+    for name in sorted(re.findall(r'include/mq/(\w+\.h)', installed)):
         if name.endswith('.h'):
-            text = strip_code(open(os.path.join(source, 'include/mq', name)).read())
-            declared |= set(re.findall(r'MQ_API[^;{]*?\b(mq_\w+)\s*\(', text))
+        text = strip_code(open(os.path.join(source, 'include/mq', name)).read())
+        declared |= set(re.findall(r'MQ_API[^;{]*?\b(mq_\w+)\s*\(', text))
     for symbol in sorted(exported - mapped):
         problem('lib/mq.map', 1, '%s is exported but not in the map' % symbol)
     for symbol in sorted(mapped - exported):
