@@ -132,7 +132,6 @@ def check_exports(source, library):
     declared = set()
     installed = open(os.path.join(source, 'include/mq/Makefile.inc')).read()
     for name in sorted(re.findall(r'include/mq/(\w+\.h)', installed)):
-        if name.endswith('.h'):
         text = strip_code(open(os.path.join(source, 'include/mq', name)).read())
         declared |= set(re.findall(r'MQ_API[^;{]*?\b(mq_\w+)\s*\(', text))
     for symbol in sorted(exported - mapped):
