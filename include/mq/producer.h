@@ -184,7 +184,9 @@ typedef struct mq_producer_metrics {
 	uint64_t requests_in_flight;
 	uint64_t memory_used; /**< of buffer.memory */
 	uint64_t memory_max;
-	uint64_t reserved[8];
+	uint64_t batches_split;   /**< that were larger than a broker takes */
+	uint64_t batches_cut_off; /**< sent, and the connection broke before an answer */
+	uint64_t reserved[6];
 } mq_producer_metrics;
 
 /** Fills in the metrics. Thread: any. Errors: none. Since: 0.1 */

@@ -147,6 +147,9 @@ const struct mq_meta *mq_client_meta(const struct mq_client *client);
  * has asked for by itself. */
 mq_err mq_client_learn(struct mq_client *client, const struct mq_metadata_response *response);
 
+/* Takes over the address of one broker that an answer has named. */
+void mq_client_learn_broker(struct mq_client *client, int32_t id, mq_bytes host, int32_t port);
+
 /* For prepare() of a Metadata request: what old versions cannot say. */
 mq_err mq_metadata_prepare(struct mq_request *req, int16_t version);
 

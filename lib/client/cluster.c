@@ -180,6 +180,11 @@ mq_err mq_client_learn(struct mq_client *client, const struct mq_metadata_respon
 	return mq_meta_apply(&client->meta, response, mq_client_now_us(client));
 }
 
+void mq_client_learn_broker(struct mq_client *client, int32_t id, mq_bytes host, int32_t port)
+{
+	(void)mq_cluster_put(client, id, host, port);
+}
+
 mq_err mq_metadata_prepare(struct mq_request *req, int16_t version)
 {
 	struct mq_metadata_request *request = req->call.request;

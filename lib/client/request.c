@@ -355,7 +355,8 @@ static enum verdict route_leader(struct mq_client *client, struct mq_request *re
 }
 
 /* When every broker has failed for a reason that waiting does not mend (TLS,
- * something that is no broker), there is no use in going on. */
+ * something that is no broker), there is no use in going on until one of them
+ * may be tried again. */
 static bool hopeless(const struct mq_client *client, struct mq_request *req, int64_t now_us)
 {
 	const struct mq_node *node = NULL;
@@ -364,7 +365,7 @@ static bool hopeless(const struct mq_client *client, struct mq_request *req, int
 	mq_list_each (it, &client->nodes) {
 		node = mq_list_entry(it, struct mq_node, list);
 		if (node->state != MQ_NODE_DOWN || node->why.code == MQ_OK ||
-		    is_retriable(node->why.code) || node->failures < 2)
+		    is_retriable(node->why.code) || node->failures < 2 || node->retry_us <= now_us)
 			return false;
 	}
 	if (!node)

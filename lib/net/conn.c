@@ -320,7 +320,7 @@ static bool deliver_some(struct mq_conn *conn)
 		if (claimed > INT32_MAX || claimed > conn->frame_max) {
 			mq_error why;
 
-			mq_fail(&why, claimed > INT32_MAX ? MQ_E_PROTOCOL : MQ_E_TOO_BIG,
+			mq_fail(&why, MQ_E_PROTOCOL,
 				"%s: the peer sent a frame of %d bytes; 0 to %zu are allowed",
 				conn->peer, (int)claimed, conn->frame_max);
 			fail(conn, &why);

@@ -245,7 +245,9 @@ mq_err mq_acc_open(struct mq_acc *acc, struct mq_acc_part *part, size_t size, in
 	batch->memory = memory;
 	batch->memory_size = memory_size;
 	batch->part = part;
-	batch->serial = ++acc->last_serial;
+	acc->last_serial += MQ_ACC_SERIAL_SPAN;
+	batch->serial = acc->last_serial;
+	batch->span = MQ_ACC_SERIAL_SPAN;
 	batch->opened_us = batch->stamped_us = now_us;
 	batch->stamp_ms = wall_ms;
 	batch->producer_id = MQ_NO_PRODUCER_ID;

@@ -37,6 +37,9 @@
 #define MQ_ACC_TOPICS_MAX     100000
 #define MQ_ACC_PARTITIONS_MAX 200000
 
+/* Batches are numbered this far apart: one that is split leaves its halves room. */
+#define MQ_ACC_SERIAL_SPAN (UINT64_C(1) << 24)
+
 struct mq_acc;
 struct mq_acc_part;
 struct mq_acc_topic;
@@ -60,7 +63,8 @@ struct mq_acc_batch {
 	size_t memory_size;
 	struct mq_sent_run *runs;
 	uint32_t n_runs, runs_capacity;
-	uint64_t serial; /* counts batches as they are opened */
+	uint64_t serial; /* counts batches as they are opened, by MQ_ACC_SERIAL_SPAN */
+	uint64_t span;   /* numbers up to the serial that are the batch's own */
 	int64_t opened_us;
 	int64_t stamp_ms, stamped_us; /* the time that new records get, and when it was read */
 	int64_t retry_us;
@@ -79,6 +83,7 @@ struct mq_acc_batch {
 	bool in_request; /* the memory is lent out */
 	bool done;       /* the outcome stands */
 	bool reported;   /* nobody needs the callbacks any more */
+	bool redirected; /* has gone to a leader that an answer named, without a pause */
 
 	int64_t base_offset; /* -1: not known */
 	int64_t append_time; /* -1: the records' own */
@@ -89,12 +94,15 @@ struct mq_acc_broker {
 	struct mq_list list;
 	int32_t id;
 	int32_t in_flight; /* requests */
+	bool leads;        /* a partition; for the sweep */
 };
 
 struct mq_acc_part {
 	struct mq_acc_topic *topic;
 	int32_t index;
 	struct mq_acc_broker *leader; /* NULL: none that is known */
+	int32_t leader_epoch;         /* -1: not known */
+	int32_t named_leader;         /* by an answer, in that epoch; -1: metadata's holds */
 	struct mq_list queue;
 	struct mq_list active;    /* on the accumulator's list while the queue is not empty */
 	struct mq_list sequenced; /* batches */
@@ -134,6 +142,7 @@ struct mq_acc {
 	struct mq_map topics;
 	struct mq_acc_topic *last_topic; /* the one that was found last */
 	struct mq_list brokers;
+	int32_t n_brokers;
 	struct mq_list active;  /* partitions */
 	struct mq_list all;     /* batches that are not reported, by age */
 	struct mq_list done;    /* batches whose callbacks are to run */
@@ -223,16 +232,30 @@ void mq_acc_give_up(struct mq_acc *acc, unsigned what, mq_err err, const char *t
 
 /* --- outcomes (answer.c) --------------------------------------------------------- */
 
+/* Who an answer says leads the partition (KIP-951). */
+struct mq_acc_hint {
+	int32_t leader, epoch;
+};
+
 struct mq_acc_answer {
 	mq_err err;
 	const char *text;
 	int64_t base_offset, append_time, log_start;
-	bool sent; /* a broker may have got the request */
+	bool sent;                      /* a broker may have got the request */
+	const struct mq_acc_hint *hint; /* NULL: none */
 };
 
 /* The outcome of one batch of a request, which lets go of it. */
 void mq_acc_answer(struct mq_acc *acc, struct mq_acc_batch *batch,
 		   const struct mq_acc_answer *answer, int64_t now_us);
+
+/* Back to the front of the queue, among others that came back in the order they
+ * were first sent. */
+void mq_acc_requeue(struct mq_acc *acc, struct mq_acc_batch *batch);
+
+/* Two batches in place of one that a broker finds too large, whose request is
+ * answered. False: it cannot be split, and is as it was. */
+bool mq_acc_split(struct mq_acc *acc, struct mq_acc_batch *batch);
 
 /* Ends a batch: it is to be reported. error is its outcome. */
 void mq_acc_end(struct mq_acc *acc, struct mq_acc_batch *batch);
@@ -276,6 +299,10 @@ bool mq_acc_wants_metadata(const struct mq_acc *acc, int64_t now_us);
 /* Names the topics to ask for; NULL: out of memory. */
 struct mq_metadata_request_topic *mq_acc_metadata_topics(struct mq_acc *acc, int64_t now_us,
 							 struct mq_arena *arena, int32_t *n);
+
+/* Believes an answer that names a leader if it knows more than metadata did.
+ * False: it does not, or out of memory. */
+bool mq_acc_take_hint(struct mq_acc *acc, struct mq_acc_part *part, const struct mq_acc_hint *hint);
 
 /* Takes an answer over. */
 mq_err mq_acc_take_metadata(struct mq_acc *acc, const struct mq_metadata_response *response,

@@ -31,9 +31,7 @@ void mq_acc_end(struct mq_acc *acc, struct mq_acc_batch *batch)
 	mq_list_push(&acc->done, &batch->report);
 }
 
-/* Back to the front of the queue, among others that came back in the order they
- * were first sent. */
-static void requeue(struct mq_acc *acc, struct mq_acc_batch *batch)
+void mq_acc_requeue(struct mq_acc *acc, struct mq_acc_batch *batch)
 {
 	struct mq_acc_part *part = batch->part;
 	struct mq_list *it;
@@ -79,16 +77,39 @@ static void retry(struct mq_acc *acc, struct mq_acc_batch *batch,
 		  const struct mq_acc_answer *answer, int64_t now_us)
 {
 	uint32_t failures = batch->attempts - 1;
+	struct mq_acc_part *part = batch->part;
+	bool led = answer->hint && mq_acc_take_hint(acc, part, answer->hint);
 
+	/* Who was named and denies it is not believed any longer. */
+	if (!led && (mq_err_flags(answer->err) & MQ_EF_M))
+		part->leader_epoch = part->named_leader = -1;
 	if ((mq_err_flags(answer->err) & MQ_EF_M) || !answer->sent)
 		acc->want_metadata = true;
 	/* What never reached a broker is not counted as a retry. */
 	if (!answer->sent && batch->attempts > 1)
 		batch->attempts--;
-	batch->retry_us = now_us + mq_acc_backoff_us(acc, failures);
+	/* Once, so that brokers that name each other do not make it spin. */
+	batch->retry_us =
+	    now_us + (led && !batch->redirected ? 0 : mq_acc_backoff_us(acc, failures));
+	batch->redirected = batch->redirected || led;
 	batch->in_request = false;
-	batch->part->in_flight--;
-	requeue(acc, batch);
+	part->in_flight--;
+	mq_acc_requeue(acc, batch);
+}
+
+/* The request went out, and no answer came back. */
+static bool is_cut_off(mq_err err)
+{
+	return err == MQ_E_DISCONNECTED || err == MQ_E_CLOSED || err == MQ_E_CONNECT ||
+	       err == MQ_E_TIMED_OUT || err == MQ_E_PROTOCOL;
+}
+
+static void fail(struct mq_acc *acc, struct mq_acc_batch *batch, const struct mq_acc_answer *answer,
+		 bool retries_left)
+{
+	if (batch->producer_id >= 0)
+		mq_acc_sequence_lost(acc, batch, answer->err, retries_left);
+	mq_acc_end(acc, batch);
 }
 
 void mq_acc_answer(struct mq_acc *acc, struct mq_acc_batch *batch,
@@ -97,6 +118,8 @@ void mq_acc_answer(struct mq_acc *acc, struct mq_acc_batch *batch,
 	bool retries_left = batch->attempts <= (uint32_t)acc->settings.retries;
 
 	batch->sent = batch->sent || answer->sent;
+	if (answer->sent && is_cut_off(answer->err))
+		acc->counters.batches_cut_off++;
 	/* The broker had it already: that it is there is what was wanted. */
 	if (answer->err == MQ_OK || answer->err == MQ_E_DUPLICATE_SEQUENCE_NUMBER) {
 		acc->last_failure.code = MQ_OK;
@@ -109,15 +132,19 @@ void mq_acc_answer(struct mq_acc *acc, struct mq_acc_batch *batch,
 			batch->error.text[0] = '\0';
 			mq_acc_end(acc, batch);
 		}
+	} else if (answer->err == MQ_E_MESSAGE_TOO_LARGE && !batch->done &&
+		   batch->builder.record_count > 1) {
+		explain(acc, batch, answer);
+		if (mq_acc_split(acc, batch))
+			return;
+		fail(acc, batch, answer, retries_left);
 	} else if (may_retry(acc, batch, answer)) {
 		explain(acc, batch, answer);
 		retry(acc, batch, answer, now_us);
 		return;
 	} else if (!batch->done) {
 		explain(acc, batch, answer);
-		if (batch->producer_id >= 0)
-			mq_acc_sequence_lost(acc, batch, answer->err, retries_left);
-		mq_acc_end(acc, batch);
+		fail(acc, batch, answer, retries_left);
 	}
 	mq_acc_let_go(acc, batch);
 }

@@ -35,7 +35,7 @@ struct mq_question {
 	int64_t retry_us;
 };
 
-enum mq_producer_state { MQ_PRODUCER_OPEN, MQ_PRODUCER_CLOSING, MQ_PRODUCER_CLOSED };
+enum mq_prod_state { MQ_PRODUCER_OPEN, MQ_PRODUCER_CLOSING, MQ_PRODUCER_CLOSED };
 
 struct mq_producer {
 	unsigned forks; /* mq_env_forks() when it was made */
@@ -51,7 +51,7 @@ struct mq_producer {
 	struct mq_cond changed;
 	uint32_t n_waiting; /* for changed */
 	struct mq_acc acc;
-	enum mq_producer_state state;
+	enum mq_prod_state state;
 
 	/* The pump. */
 	bool pumping, again;

@@ -182,10 +182,13 @@ static void take_partition(struct mq_produce_call *call, size_t guess, mq_bytes 
 				       .append_time = r->log_append_time_ms,
 				       .log_start = r->log_start_offset,
 				       .sent = true};
+	struct mq_acc_hint hint = {r->current_leader.leader_id, r->current_leader.leader_epoch};
 	char text[MQ_ERROR_TEXT_MAX];
 
 	if (!batch)
 		return;
+	if (r->error_code != MQ_OK && hint.leader >= 0)
+		answer.hint = &hint;
 	if (r->error_message.data) {
 		size_t n = MQ_MIN(r->error_message.size, sizeof(text) - 1);
 
@@ -247,6 +250,16 @@ static mq_err prepare(struct mq_request *req, int16_t version)
 	return MQ_OK;
 }
 
+/* The addresses of leaders that an answer names (KIP-951). */
+static void learn_leaders(struct mq_producer *p, const struct mq_produce_response *response)
+{
+	for (int32_t i = 0; i < response->n_node_endpoints; i++) {
+		const struct mq_produce_response_node_endpoint *e = &response->node_endpoints[i];
+
+		mq_client_learn_broker(p->client, e->node_id, e->host, e->port);
+	}
+}
+
 /* On the loop's thread. */
 static void produce_done(struct mq_request *req, mq_err err)
 {
@@ -254,6 +267,8 @@ static void produce_done(struct mq_request *req, mq_err err)
 	struct mq_producer *p = call->p;
 
 	mq_mutex_lock(&p->lock);
+	if (err == MQ_OK && req->call.response) /* with acks=0 there is none */
+		learn_leaders(p, req->call.response);
 	complete(call, err, req->error.text, req->attempts > 0);
 	mq_prod_pump(p);
 	mq_mutex_unlock(&p->lock);

@@ -103,7 +103,48 @@ static struct mq_acc_broker *broker_get(struct mq_acc *acc, int32_t id)
 		return NULL;
 	broker->id = id;
 	mq_list_push(&acc->brokers, &broker->list);
+	acc->n_brokers++;
 	return broker;
+}
+
+/* Forgets brokers that lead nothing, or one that is always named anew would
+ * fill memory. */
+static void sweep_brokers(struct mq_acc *acc)
+{
+	struct mq_acc_topic *topic;
+	struct mq_list *it, *tmp;
+	size_t at = 0;
+
+	while ((topic = mq_map_next(&acc->topics, &at)))
+		for (int32_t i = 0; i < topic->n_parts; i++)
+			if (topic->parts[i]->leader)
+				topic->parts[i]->leader->leads = true;
+	mq_list_each_safe (it, tmp, &acc->brokers) {
+		struct mq_acc_broker *broker = mq_list_entry(it, struct mq_acc_broker, list);
+
+		if (!broker->leads && broker->in_flight == 0) {
+			mq_list_remove(&broker->list);
+			acc->n_brokers--;
+			free(broker);
+		} else {
+			broker->leads = false;
+		}
+	}
+}
+
+bool mq_acc_take_hint(struct mq_acc *acc, struct mq_acc_part *part, const struct mq_acc_hint *hint)
+{
+	struct mq_acc_broker *broker;
+
+	if (hint->leader < 0 || hint->epoch < 0 || hint->epoch <= part->leader_epoch)
+		return false;
+	broker = broker_get(acc, hint->leader);
+	if (!broker)
+		return false;
+	part->leader = broker;
+	part->leader_epoch = hint->epoch;
+	part->named_leader = hint->leader;
+	return true;
 }
 
 static struct mq_acc_part *part_new(struct mq_acc_topic *topic, int32_t index)
@@ -118,6 +159,7 @@ static struct mq_acc_part *part_new(struct mq_acc_topic *topic, int32_t index)
 	part->producer_epoch = MQ_NO_PRODUCER_EPOCH;
 	part->acked_sequence = MQ_NO_SEQUENCE;
 	part->acked_offset = -1;
+	part->leader_epoch = part->named_leader = -1;
 	mq_list_init(&part->queue);
 	mq_list_init(&part->active);
 	mq_list_init(&part->sequenced);
@@ -158,6 +200,18 @@ static bool is_listed(const struct mq_metadata_response *response, int32_t id)
 	return false;
 }
 
+/* An answer of the leader before may have known more than this metadata does. */
+static int32_t leader_of(struct mq_acc_part *part, const struct mq_metadata_response *response,
+			 const struct mq_metadata_response_partition *p)
+{
+	if (part->named_leader >= 0 && p->leader_epoch >= 0 &&
+	    p->leader_epoch < part->leader_epoch && is_listed(response, part->named_leader))
+		return part->named_leader;
+	part->leader_epoch = p->leader_epoch;
+	part->named_leader = -1;
+	return p->leader_id;
+}
+
 static mq_err take_partitions(struct mq_acc *acc, struct mq_acc_topic *topic,
 			      const struct mq_metadata_response *response,
 			      const struct mq_metadata_response_topic *r)
@@ -184,7 +238,7 @@ static mq_err take_partitions(struct mq_acc *acc, struct mq_acc_topic *topic,
 		part = topic->parts[p->partition_index];
 		if (part->leader)
 			continue; /* named twice */
-		part->leader = broker_get(acc, p->leader_id);
+		part->leader = broker_get(acc, leader_of(part, response, p));
 		if (!part->leader)
 			return mq_fail(&acc->why, MQ_E_NOMEM, "out of memory");
 		topic->available[topic->n_available++] = part->index;
@@ -240,5 +294,7 @@ mq_err mq_acc_take_metadata(struct mq_acc *acc, const struct mq_metadata_respons
 			fail_topic(acc, topic);
 		}
 	}
+	if (acc->n_brokers > response->n_brokers)
+		sweep_brokers(acc);
 	return err;
 }

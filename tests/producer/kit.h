@@ -19,6 +19,7 @@ struct kit {
 	char address[64]; /* of TCP */
 	mq_broker *broker;
 	int port;
+	int advertised; /* another port that clients are sent to; 0: none */
 };
 
 static inline void kit_set(mq_conf *conf, const char *key, const char *value)
@@ -39,6 +40,10 @@ static inline void kit_start(struct kit *kit)
 	snprintf(listeners, sizeof(listeners), "PLAINTEXT://127.0.0.1:%d", kit->port);
 	kit_set(conf, "log.dirs", kit->dir);
 	kit_set(conf, "listeners", listeners);
+	if (kit->advertised) {
+		snprintf(listeners, sizeof(listeners), "PLAINTEXT://127.0.0.1:%d", kit->advertised);
+		kit_set(conf, "advertised.listeners", listeners);
+	}
 	kit_set(conf, "mq.inproc.name", kit->name);
 	kit_set(conf, "num.partitions", "3");
 	kit->broker = mq_broker_start(conf, &error);
@@ -54,12 +59,19 @@ static inline void kit_stop(struct kit *kit)
 	kit->broker = NULL;
 }
 
-static inline void kit_init(struct kit *kit)
+/* The same with clients that are sent to another port, of a proxy. */
+static inline void kit_init_behind(struct kit *kit, int advertised)
 {
 	memset(kit, 0, sizeof(*kit));
+	kit->advertised = advertised;
 	temp_dir_make(kit->dir, sizeof(kit->dir));
 	snprintf(kit->name, sizeof(kit->name), "kit-%d", (int)getpid());
 	kit_start(kit);
+}
+
+static inline void kit_init(struct kit *kit)
+{
+	kit_init_behind(kit, 0);
 }
 
 static inline void kit_deinit(struct kit *kit)
@@ -159,5 +171,35 @@ static inline int kit_read(const struct kit *kit, const char *topic, int partiti
 	mq_segment_close(segment);
 	return n;
 }
+
+/* The values that kit_send_numbered() gives, without gap. */
+static inline void kit_check_order(void *arg, const mq_segment_batch *batch,
+				   const mq_segment_record *record)
+{
+	int64_t *next = arg;
+	char text[32];
+
+	(void)batch;
+	ck_assert_int_eq(record->offset, *next);
+	snprintf(text, sizeof(text), "value %lld", (long long)*next);
+	ck_assert_mem_eq(record->value.data, text, strlen(text));
+	++*next;
+}
+
+static inline void kit_send_numbered(mq_producer *producer, const char *topic, int from, int n,
+				     struct tally *tally)
+{
+	char text[32];
+
+	for (int i = from; i < from + n; i++) {
+		mq_record record = {.topic = topic, .partition = mq_int(0)};
+
+		snprintf(text, sizeof(text), "value %d", i);
+		record.value = mq_str(text);
+		kit_send(producer, &record, tally);
+	}
+}
+
+#define EACH_WAY(i) for (int i = 0; i < 2; i++)
 
 #endif

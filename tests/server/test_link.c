@@ -411,8 +411,8 @@ START_TEST(responses_that_do_not_fit_take_the_link_down)
 	impostor(wrong_id, sizeof(wrong_id) - 1, MQ_E_PROTOCOL);
 	impostor(cut, sizeof(cut) - 1, MQ_E_PROTOCOL);
 	impostor(no_id, sizeof(no_id) - 1, MQ_E_PROTOCOL);
-	impostor(huge, sizeof(huge) - 1, MQ_E_TOO_BIG);
-	impostor(http, sizeof(http) - 1, MQ_E_TOO_BIG);
+	impostor(huge, sizeof(huge) - 1, MQ_E_PROTOCOL);
+	impostor(http, sizeof(http) - 1, MQ_E_PROTOCOL);
 }
 END_TEST
 

@@ -1,0 +1,565 @@
+/* The producer before a scripted cluster: leaders that move, redirects without
+ * end, topics that go, batches that are too large, answers that make no sense.
+ * The cluster keeps one log a partition, with the checks of sequences that a
+ * broker makes. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+#include <mq/mq.h>
+
+#include "base/mem.h"
+#include "client/fake.h"
+#include "producer/producer.h"
+#include "record/records.h"
+#include "suite.h"
+
+#define WAIT_MS    20000
+#define VALUES_MAX 20000
+
+struct part_log {
+	int values[VALUES_MAX], n;
+	int64_t producer_id;
+	int16_t epoch;
+	int32_t next_sequence;
+	int n_duplicates;
+};
+
+static struct fake fake;
+static struct fake_topic *topic;
+static struct part_log logs[FAKE_PARTITIONS_MAX];
+static size_t largest; /* batch that is taken; 0: any */
+static int n_too_large, n_produced, n_asked;
+/* What a test does to Produce before the log is asked; MQ_OK: nothing. */
+static mq_err (*meddle)(struct fake_broker *broker, struct mq_produce_response *response,
+			struct mq_produce_response_partition *part);
+static bool (*meddle_metadata)(struct mq_call *call);
+
+static atomic_int ok, failed, last_err;
+static char last_text[MQ_ERROR_TEXT_MAX];
+
+static void sent(void *arg, const mq_sent *s)
+{
+	(void)arg;
+	snprintf(last_text, sizeof(last_text), "%s", s->text);
+	atomic_store(&last_err, (int)s->err);
+	atomic_fetch_add(s->err == MQ_OK ? &ok : &failed, 1);
+}
+
+/* --- the cluster ------------------------------------------------------------------ */
+
+static void append(struct part_log *log, const struct mq_batch *batch)
+{
+	struct mq_codec_scratch scratch;
+	struct mq_record_iter it;
+	struct mq_record_view record;
+
+	mq_codec_scratch_init(&scratch);
+	ck_assert_int_eq(mq_record_iter_init(&it, batch, &scratch, 1 << 24, NULL), MQ_OK);
+	while (mq_record_iter_next(&it, &record) == MQ_OK) {
+		char text[32] = "";
+
+		memcpy(text, record.value.data, MQ_MIN(record.value.size, sizeof(text) - 1));
+		ck_assert_int_lt(log->n, VALUES_MAX);
+		ck_assert_int_eq(record.timestamp, 1500000000000 + atoi(text));
+		ck_assert_int_eq(record.header_count, 1);
+		log->values[log->n++] = atoi(text);
+	}
+	mq_codec_scratch_deinit(&scratch);
+}
+
+/* What a broker does: a batch it knows is a duplicate, a gap is refused. */
+static mq_err produce(struct part_log *log, mq_bytes bytes)
+{
+	struct mq_batch batch;
+
+	ck_assert_int_eq(mq_batch_parse(bytes.data, bytes.size, &batch, NULL), MQ_OK);
+	ck_assert_int_eq(mq_batch_check_crc(&batch, NULL), MQ_OK);
+	if (largest && bytes.size > largest) {
+		n_too_large++;
+		return MQ_E_MESSAGE_TOO_LARGE;
+	}
+	if (batch.producer_id >= 0) {
+		if (batch.producer_id != log->producer_id || batch.producer_epoch != log->epoch)
+			log->next_sequence = 0;
+		log->producer_id = batch.producer_id;
+		log->epoch = batch.producer_epoch;
+		if (batch.base_sequence < log->next_sequence) {
+			log->n_duplicates++;
+			return MQ_OK;
+		}
+		if (batch.base_sequence != log->next_sequence)
+			return MQ_E_OUT_OF_ORDER_SEQUENCE_NUMBER;
+		log->next_sequence += batch.record_count;
+	}
+	append(log, &batch);
+	return MQ_OK;
+}
+
+static bool answer_produce(struct fake_broker *broker, struct mq_call *call)
+{
+	const struct mq_produce_request *request = call->request;
+	struct mq_produce_response *r = fake_response(call);
+
+	call->response = r;
+	n_produced++;
+	r->responses = fake_array(call, mq_produce_response_topic, (size_t)request->n_topic_data);
+	for (int32_t t = 0; t < request->n_topic_data; t++) {
+		const struct mq_produce_request_topic *from = &request->topic_data[t];
+		struct mq_produce_response_topic *to = &r->responses[r->n_responses++];
+
+		to->name = from->name;
+		to->partition_responses =
+		    fake_array(call, mq_produce_response_partition, (size_t)from->n_partition_data);
+		for (int32_t i = 0; i < from->n_partition_data; i++) {
+			const struct mq_produce_request_partition *p = &from->partition_data[i];
+			struct mq_produce_response_partition *out =
+			    &to->partition_responses[to->n_partition_responses++];
+			mq_err err;
+
+			out->index = p->index;
+			out->base_offset = -1;
+			err = meddle ? meddle(broker, r, out) : MQ_OK;
+			if (err == MQ_OK && topic->leader[p->index] != broker->id)
+				err = MQ_E_NOT_LEADER_OR_FOLLOWER;
+			if (err == MQ_OK)
+				err = produce(&logs[p->index], mq_mem(p->records.pieces[0].data,
+								      p->records.pieces[0].size));
+			out->error_code = (int16_t)err;
+			if (err == MQ_OK)
+				out->base_offset = logs[p->index].n;
+		}
+	}
+	return true;
+}
+
+static bool on_call(struct fake_broker *broker, struct mq_call *call)
+{
+	if (call->api_key == MQ_API_INIT_PRODUCER_ID) {
+		struct mq_init_producer_id_response *r = fake_response(call);
+
+		r->producer_id = 7;
+		call->response = r;
+		return true;
+	}
+	if (call->api_key == MQ_API_METADATA) {
+		n_asked++;
+		return meddle_metadata && meddle_metadata(call);
+	}
+	return call->api_key == MQ_API_PRODUCE && answer_produce(broker, call);
+}
+
+static void setup(void)
+{
+	fake_init(&fake, 3);
+	fake.on_call = on_call;
+	topic = fake_add_topic(&fake, "t", 1);
+	memset(logs, 0, sizeof(logs));
+	largest = 0;
+	n_too_large = n_produced = n_asked = 0;
+	meddle = NULL;
+	meddle_metadata = NULL;
+	ok = failed = last_err = 0;
+	last_text[0] = '\0';
+}
+
+static void teardown(void)
+{
+	fake_deinit(&fake);
+}
+
+/* --- the producer ------------------------------------------------------------------ */
+
+static struct mq_producer *producer(const char *key, ...)
+{
+	static const char *const base[] = {
+	    "bootstrap.servers",        "broker0:9000", "reconnect.backoff.ms", "5",
+	    "reconnect.backoff.max.ms", "20",           "retry.backoff.ms",     "5",
+	    "retry.backoff.max.ms",     "20",           "batch.size",           "400"};
+	mq_conf *conf = mq_conf_new(MQ_ROLE_PRODUCER);
+	struct mq_producer *p;
+	mq_error error;
+	va_list ap;
+
+	for (size_t i = 0; i < sizeof(base) / sizeof(base[0]); i += 2)
+		ck_assert_int_eq(mq_conf_set(conf, base[i], base[i + 1], &error), MQ_OK);
+	va_start(ap, key);
+	for (; key; key = va_arg(ap, const char *))
+		ck_assert_int_eq(mq_conf_set(conf, key, va_arg(ap, const char *), &error), MQ_OK);
+	va_end(ap);
+	ck_assert_msg(mq_prod_new(&p, conf, &fake.dialer, &error) == MQ_OK, "%s", error.text);
+	mq_conf_free(conf);
+	return p;
+}
+
+static void send_values(struct mq_producer *p, int from, int n)
+{
+	const mq_header header = {mq_str("h"), mq_str("x")};
+	mq_error error;
+
+	for (int i = from; i < from + n; i++) {
+		char text[32];
+		mq_record record = {.topic = "t",
+				    .partition = mq_int(0),
+				    .timestamp = mq_int(1500000000000 + i),
+				    .headers = &header,
+				    .n_headers = 1};
+
+		snprintf(text, sizeof(text), "%d", i);
+		record.value = mq_mem(text, strlen(text) + 1);
+		ck_assert_msg(mq_producer_send(p, &record, sent, NULL, &error) == MQ_OK, "%s",
+			      error.text);
+	}
+}
+
+static void flush(struct mq_producer *p)
+{
+	mq_error error;
+
+	ck_assert_msg(mq_producer_flush(p, WAIT_MS, &error) == MQ_OK, "%s", error.text);
+}
+
+static void expect_once_in_order(int n)
+{
+	ck_assert_msg(failed == 0, "%d failed: %s", failed, last_text);
+	ck_assert_int_eq(ok, n);
+	ck_assert_int_eq(logs[0].n, n);
+	for (int i = 0; i < n; i++)
+		ck_assert_int_eq(logs[0].values[i], i);
+}
+
+/* --- leaders ---------------------------------------------------------------------- */
+
+static mq_err leader_moves(struct fake_broker *broker, struct mq_produce_response *response,
+			   struct mq_produce_response_partition *part)
+{
+	(void)broker;
+	(void)response;
+	(void)part;
+	if (n_produced % 7 == 0)
+		topic->leader[0] = (topic->leader[0] + 1) % 3;
+	return MQ_OK;
+}
+
+START_TEST(records_follow_the_leader_and_keep_their_order)
+{
+	struct mq_producer *p = producer(NULL);
+
+	meddle = leader_moves;
+	for (int i = 0; i < 20; i++)
+		send_values(p, i * 100, 100);
+	flush(p);
+	expect_once_in_order(2000);
+	mq_producer_free(p);
+	ck_assert_int_gt(fake.brokers[1].n_calls[MQ_API_PRODUCE], 0);
+	ck_assert_int_gt(fake.brokers[2].n_calls[MQ_API_PRODUCE], 0);
+}
+END_TEST
+
+/* Broker 0 has handed the partition over and names its heir; metadata does not
+ * know yet. */
+static mq_err names_the_heir(struct fake_broker *broker, struct mq_produce_response *response,
+			     struct mq_produce_response_partition *part)
+{
+	static struct mq_produce_response_node_endpoint heir;
+
+	if (broker->id == 1) {
+		topic->leader[0] = 1;
+		return MQ_OK;
+	}
+	heir = (struct mq_produce_response_node_endpoint){
+	    .node_id = 1, .host = mq_str("broker1"), .port = FAKE_PORT + 1};
+	response->node_endpoints = &heir;
+	response->n_node_endpoints = 1;
+	part->current_leader.leader_id = 1;
+	part->current_leader.leader_epoch = 5;
+	return MQ_E_NOT_LEADER_OR_FOLLOWER;
+}
+
+START_TEST(a_leader_that_an_answer_names_is_used_at_once)
+{
+	struct mq_producer *p =
+	    producer("retry.backoff.ms", "4000", "retry.backoff.max.ms", "4000", NULL);
+	int64_t began;
+
+	ck_assert_int_eq(mq_producer_partitions_for(p, "t", WAIT_MS, &(int32_t){0}, NULL), MQ_OK);
+	meddle = names_the_heir;
+	began = mq_env_now_us(p->env);
+	send_values(p, 0, 3);
+	flush(p);
+	expect_once_in_order(3);
+	ck_assert_int_lt(mq_env_now_us(p->env) - began, 2000000);
+	mq_producer_free(p);
+}
+END_TEST
+
+/* Everybody names somebody else, in ever newer epochs. */
+static mq_err names_another(struct fake_broker *broker, struct mq_produce_response *response,
+			    struct mq_produce_response_partition *part)
+{
+	static struct mq_produce_response_node_endpoint other;
+	static int32_t epoch;
+	int32_t id = (broker->id + 1) % 3;
+	static char host[16];
+
+	snprintf(host, sizeof(host), "broker%d", id);
+	other = (struct mq_produce_response_node_endpoint){
+	    .node_id = id, .host = mq_str(host), .port = FAKE_PORT + id};
+	response->node_endpoints = &other;
+	response->n_node_endpoints = 1;
+	part->current_leader.leader_id = id;
+	part->current_leader.leader_epoch = ++epoch;
+	topic->leader[0] = id;
+	return MQ_E_NOT_LEADER_OR_FOLLOWER;
+}
+
+START_TEST(endless_redirects_end_with_an_error)
+{
+	struct mq_producer *p =
+	    producer("request.timeout.ms", "200", "delivery.timeout.ms", "600", NULL);
+
+	send_values(p, 0, 1);
+	flush(p);
+	ck_assert_int_eq(ok, 1);
+	n_produced = n_asked = 0;
+	meddle = names_another;
+	send_values(p, 1, 1);
+	flush(p);
+	ck_assert_int_eq(failed, 1);
+	ck_assert_int_eq(last_err, MQ_E_TIMED_OUT);
+	ck_assert_msg(strstr(last_text, "NOT_LEADER_OR_FOLLOWER") != NULL, "%s", last_text);
+	mq_producer_free(p);
+	/* Backing off, not spinning. */
+	ck_assert_int_lt(n_produced, 120);
+	ck_assert_int_lt(n_asked, 120);
+}
+END_TEST
+
+#define STRANGERS 500
+
+/* Metadata that names other brokers each time, one of which is the leader. */
+static bool names_strangers(struct mq_call *call)
+{
+	struct mq_metadata_response *r = fake_response(call);
+	static int32_t next = 100;
+
+	call->response = r;
+	r->brokers = fake_array(call, mq_metadata_response_broker, STRANGERS);
+	r->n_brokers = STRANGERS;
+	for (int i = 0; i < STRANGERS; i++) {
+		r->brokers[i].node_id = next++;
+		r->brokers[i].host = mq_str("stranger");
+		r->brokers[i].port = 1;
+	}
+	r->topics = fake_array(call, mq_metadata_response_topic, 1);
+	r->n_topics = 1;
+	r->topics[0].name = mq_str("t");
+	r->topics[0].partitions = fake_array(call, mq_metadata_response_partition, STRANGERS);
+	r->topics[0].n_partitions = STRANGERS;
+	for (int i = 0; i < STRANGERS; i++) {
+		r->topics[0].partitions[i].partition_index = i;
+		r->topics[0].partitions[i].leader_id = r->brokers[i].node_id;
+	}
+	return true;
+}
+
+START_TEST(metadata_that_always_points_elsewhere_ends_with_an_error_in_bounded_memory)
+{
+	struct mq_producer *p =
+	    producer("request.timeout.ms", "200", "delivery.timeout.ms", "600", NULL);
+	struct mq_list *it;
+	int n_brokers = 0;
+
+	meddle_metadata = names_strangers;
+	send_values(p, 0, 1);
+	flush(p);
+	ck_assert_int_eq(failed, 1);
+	ck_assert_int_eq(last_err, MQ_E_TIMED_OUT);
+	ck_assert_int_eq(mq_producer_close(p, WAIT_MS, NULL, NULL), MQ_OK);
+	ck_assert_int_gt(n_asked, 5);
+	mq_list_each (it, &p->acc.brokers)
+		n_brokers++;
+	ck_assert_int_le(n_brokers, STRANGERS);
+	mq_producer_free(p);
+}
+END_TEST
+
+/* --- topics that go ------------------------------------------------------------------ */
+
+static mq_err topic_is_gone(struct fake_broker *broker, struct mq_produce_response *response,
+			    struct mq_produce_response_partition *part)
+{
+	(void)broker;
+	(void)response;
+	(void)part;
+	return topic->err;
+}
+
+START_TEST(records_of_a_deleted_topic_fail_and_say_so)
+{
+	struct mq_producer *p =
+	    producer("request.timeout.ms", "200", "delivery.timeout.ms", "500", NULL);
+
+	meddle = topic_is_gone;
+	send_values(p, 0, 10);
+	flush(p);
+	ck_assert_int_eq(ok, 10);
+	topic->err = MQ_E_UNKNOWN_TOPIC_OR_PARTITION;
+	send_values(p, 10, 10);
+	flush(p);
+	ck_assert_int_eq(failed, 10);
+	ck_assert_msg(strstr(last_text, "t-0") && strstr(last_text, "UNKNOWN_TOPIC_OR_PARTITION"),
+		      "%s", last_text);
+	/* Made anew, with a log of its own. */
+	memset(logs, 0, sizeof(logs));
+	topic->err = MQ_OK;
+	send_values(p, 20, 10);
+	flush(p);
+	ck_assert_msg(ok == 20, "%s", last_text);
+	ck_assert_int_eq(logs[0].n, 10);
+	mq_producer_free(p);
+}
+END_TEST
+
+START_TEST(what_is_not_allowed_fails_at_once)
+{
+	struct mq_producer *p = producer(NULL);
+
+	meddle = topic_is_gone;
+	send_values(p, 0, 1);
+	flush(p);
+	topic->err = MQ_E_TOPIC_AUTHORIZATION_FAILED;
+	send_values(p, 1, 10);
+	flush(p);
+	ck_assert_int_eq(failed, 10);
+	ck_assert_int_eq(last_err, MQ_E_TOPIC_AUTHORIZATION_FAILED);
+	mq_producer_free(p);
+}
+END_TEST
+
+/* --- batches that are too large ------------------------------------------------------- */
+
+START_TEST(a_batch_that_is_too_large_is_split)
+{
+	static const char *const codecs[] = {"none", "gzip"};
+
+	for (int c = 0; c < 2; c++) {
+		struct mq_producer *p = producer("batch.size", "100000", "linger.ms", "20",
+						 "compression.type", codecs[c], NULL);
+
+		setup();
+		send_values(p, 0, 1);
+		flush(p);
+		largest = 400;
+		for (int i = 0; i < 5; i++)
+			send_values(p, 1 + i * 500, 500);
+		flush(p);
+		ck_assert_int_gt(n_too_large, 5);
+		expect_once_in_order(2501);
+		mq_producer_free(p);
+		teardown();
+	}
+	setup();
+}
+END_TEST
+
+START_TEST(without_idempotence_batches_are_split_too)
+{
+	struct mq_producer *p = producer("batch.size", "100000", "linger.ms", "20", "acks", "1",
+					 "max.in.flight.requests.per.connection", "1", NULL);
+
+	largest = 500;
+	send_values(p, 0, 1000);
+	flush(p);
+	ck_assert_int_gt(n_too_large, 0);
+	expect_once_in_order(1000);
+	mq_producer_free(p);
+}
+END_TEST
+
+START_TEST(a_single_record_that_is_too_large_for_the_broker_fails)
+{
+	struct mq_producer *p = producer(NULL);
+
+	largest = 10;
+	send_values(p, 0, 5);
+	flush(p);
+	ck_assert_int_eq(failed, 5);
+	ck_assert_int_eq(last_err, MQ_E_MESSAGE_TOO_LARGE);
+	largest = 0;
+	send_values(p, 5, 5);
+	flush(p);
+	ck_assert_int_eq(ok, 5);
+	ck_assert_int_eq(logs[0].n, 5);
+	mq_producer_free(p);
+}
+END_TEST
+
+/* --- answers that make no sense ---------------------------------------------------------- */
+
+static mq_err answers_for_another(struct fake_broker *broker, struct mq_produce_response *response,
+				  struct mq_produce_response_partition *part)
+{
+	(void)broker;
+	(void)response;
+	if (n_produced % 2) {
+		part->index = 77;
+		return MQ_E_REQUEST_TIMED_OUT;
+	}
+	return MQ_OK;
+}
+
+START_TEST(an_answer_that_leaves_a_batch_out_is_no_answer)
+{
+	struct mq_producer *p = producer(NULL);
+
+	meddle = answers_for_another;
+	for (int i = 0; i < 10; i++) {
+		send_values(p, i, 1);
+		flush(p);
+	}
+	expect_once_in_order(10);
+	mq_producer_free(p);
+}
+END_TEST
+
+static mq_err answers_nonsense(struct fake_broker *broker, struct mq_produce_response *response,
+			       struct mq_produce_response_partition *part)
+{
+	(void)broker;
+	(void)response;
+	(void)part;
+	return (mq_err)12345;
+}
+
+START_TEST(an_error_that_nobody_knows_is_told)
+{
+	struct mq_producer *p = producer(NULL);
+
+	meddle = answers_nonsense;
+	send_values(p, 0, 2);
+	flush(p);
+	ck_assert_int_eq(failed, 2);
+	ck_assert_msg(strstr(last_text, "t-0") != NULL, "%s", last_text);
+	mq_producer_free(p);
+}
+END_TEST
+
+int main(void)
+{
+	const TTest *const tests[] = {
+	    records_follow_the_leader_and_keep_their_order,
+	    a_leader_that_an_answer_names_is_used_at_once,
+	    endless_redirects_end_with_an_error,
+	    metadata_that_always_points_elsewhere_ends_with_an_error_in_bounded_memory,
+	    records_of_a_deleted_topic_fail_and_say_so,
+	    what_is_not_allowed_fails_at_once,
+	    a_batch_that_is_too_large_is_split,
+	    without_idempotence_batches_are_split_too,
+	    a_single_record_that_is_too_large_for_the_broker_fails,
+	    an_answer_that_leaves_a_batch_out_is_no_answer,
+	    an_error_that_nobody_knows_is_told,
+	};
+
+	return SUITE_RUN_WITH("producer, cluster", setup, teardown, tests);
+}
