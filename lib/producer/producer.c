@@ -384,17 +384,14 @@ static mq_err send_plain(struct mq_producer *p, const mq_record *record, mq_sent
 	return err;
 }
 
-mq_err mq_prod_send(struct mq_producer *p, const mq_record *record, mq_sent_cb *done, void *arg,
-		    mq_error *error)
+static mq_err send_chained(struct mq_producer *p, const mq_record *record, mq_sent_cb *done,
+			   void *arg, mq_error *error)
 {
 	mq_error cause = {MQ_OK, ""};
 	struct mq_memory memory;
-	mq_record changed;
+	mq_record changed = *record;
 	mq_sent sent;
 
-	if (p->chain.n == 0)
-		return send_plain(p, record, done, arg, error);
-	changed = *record;
 	mq_arena_init(&memory.arena, 0);
 	mq_chain_on_send(&p->chain, &changed, &memory);
 	if (mq_prod_check_record(&changed, &cause) == MQ_OK)
@@ -413,6 +410,13 @@ mq_err mq_prod_send(struct mq_producer *p, const mq_record *record, mq_sent_cb *
 	}
 	mq_arena_reset(&memory.arena);
 	return cause.code;
+}
+
+mq_err mq_prod_send(struct mq_producer *p, const mq_record *record, mq_sent_cb *done, void *arg,
+		    mq_error *error)
+{
+	return p->chain.n > 0 ? send_chained(p, record, done, arg, error)
+			      : send_plain(p, record, done, arg, error);
 }
 
 /* --- the rest -------------------------------------------------------------------------- */

@@ -211,7 +211,7 @@ static void complete(struct mq_produce_call *call, mq_err err, const char *text,
 				     .log_start = -1,
 				     .sent = sent};
 	int64_t now_us = mq_env_now_us(p->env);
-	size_t guess = 0;
+	size_t memory_used = p->acc.memory_used, guess = 0;
 
 	for (int32_t t = 0; err == MQ_OK && response && t < response->n_responses; t++) {
 		const struct mq_produce_response_topic *topic = &response->responses[t];
@@ -234,7 +234,8 @@ static void complete(struct mq_produce_call *call, mq_err err, const char *text,
 		mq_request_release(&call->req);
 	mq_list_remove(&call->list);
 	mq_list_push(&p->unused, &call->list);
-	mq_prod_tell(p);
+	if (p->acc.memory_used < memory_used)
+		mq_prod_tell(p);
 }
 
 /* --- through the client ------------------------------------------------------------------ */
@@ -451,6 +452,15 @@ static bool send_one(struct mq_producer *p)
 	return true;
 }
 
+/* Wakes the loop's thread if it has something to do before it wakes up anyway. */
+static void wake_if_due(struct mq_producer *p)
+{
+	int64_t now_us = mq_env_now_us(p->env);
+
+	if (mq_acc_due(&p->acc, now_us) < p->timer_us || mq_prod_wants_ask(p, now_us))
+		mq_prod_wake(p);
+}
+
 void mq_prod_pump(struct mq_producer *p)
 {
 	int64_t now_us, due_us = INT64_MAX;
@@ -459,7 +469,7 @@ void mq_prod_pump(struct mq_producer *p)
 	if (p->quiet)
 		return;
 	if (!on_loop && !p->direct_name[0]) {
-		mq_prod_wake(p);
+		wake_if_due(p);
 		return;
 	}
 	if (p->pumping) {
@@ -475,15 +485,15 @@ void mq_prod_pump(struct mq_producer *p)
 		mq_prod_report(p);
 	} while (p->again);
 	p->pumping = false;
-	now_us = mq_env_now_us(p->env);
 	if (on_loop) {
+		now_us = mq_env_now_us(p->env);
 		mq_prod_ask(p, now_us, &due_us);
 		due_us = MQ_MIN(due_us, mq_acc_due(&p->acc, now_us));
 		due_us = MQ_MIN(due_us, p->explain_us);
 		mq_timer_arm(&p->timer, due_us);
 		p->timer_us = due_us;
-	} else if (mq_acc_due(&p->acc, now_us) < p->timer_us || mq_prod_wants_ask(p, now_us)) {
-		mq_prod_wake(p);
+	} else {
+		wake_if_due(p);
 	}
 }
 
@@ -550,7 +560,7 @@ void mq_prod_report(struct mq_producer *p)
 {
 	struct mq_list batches, *it, *tmp;
 
-	if (p->reporting)
+	if (p->reporting || mq_list_empty(&p->acc.done))
 		return;
 	p->reporting = true;
 	p->reporter = mq_thread_self();
