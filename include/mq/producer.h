@@ -38,7 +38,7 @@ typedef struct mq_sent {
  *
  * It runs on the producer's thread, or inside send, flush, purge or close on a
  * thread that uses the producer, without locks; records of one partition come in
- * their order. It may send and purge; flush and close are MQ_E_STATE in it.
+ * their order. With mq.callbacks.on.sender.thread=true it always is the first. It may send and purge; flush and close are MQ_E_STATE in it.
  */
 typedef void mq_sent_cb(void *arg, const mq_sent *sent);
 
@@ -153,7 +153,8 @@ typedef enum mq_purge_what {
 /**
  * Gives records up: their callbacks run with MQ_E_PURGED, before this returns
  * unless it is called from a callback. what is made of mq_purge_what.
- * Thread: any. Errors: MQ_E_FORKED. Since: 0.1
+ * Thread: any. Errors: MQ_E_FORKED; MQ_E_TIMED_OUT, when callbacks have run for
+ * longer than max.block.ms: those of the records given up follow. Since: 0.1
  */
 MQ_API mq_err mq_producer_purge(mq_producer *producer, unsigned what, mq_error *error);
 

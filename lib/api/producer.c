@@ -170,7 +170,7 @@ mq_err mq_producer_purge(mq_producer *producer, unsigned what, mq_error *error)
 	if (err == MQ_OK && (what & ~(unsigned)(MQ_PURGE_QUEUE | MQ_PURGE_IN_FLIGHT)))
 		err = mq_fail(error, MQ_E_ARG, "what is to be purged is not made of mq_purge_what");
 	if (err == MQ_OK)
-		mq_prod_purge(producer, what);
+		err = mq_prod_purge(producer, what, error);
 	return err;
 }
 

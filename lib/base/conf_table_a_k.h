@@ -77,7 +77,7 @@ KEY("connections.max.idle.ms", A, LONG, "300000", LOW, HIGH, NULL,
 	"Close a connection that was not used for this long.", NULL)
 KEY("connections.max.idle.ms", B, LONG, "600000", LOW, HIGH, NULL,
 	"Close a connection that was not used for this long.", NULL)
-KNOWN("connections.max.idle.ms", P | C, LONG, "540000", LOW, HIGH, NULL,
+KEY("connections.max.idle.ms", P | C, LONG, "540000", LOW, HIGH, NULL,
 	"Time after which an idle connection is closed.", NULL)
 KNOWN("connections.max.reauth.ms", B, LONG, "0", LOW, HIGH, NULL,
 	"Longest time before a client has to authenticate again; 0 for never.", NULL)

@@ -106,6 +106,9 @@ static void read_conf(struct mq_client *client)
 	t->retry_max_ms = (int32_t)mq_conf_long(conf, "retry.backoff.max.ms");
 	t->metadata_age_us = mq_conf_long(conf, "metadata.max.age.ms") * 1000;
 	t->metadata_idle_us = MQ_METADATA_IDLE_US;
+	t->idle_us = mq_conf_long(conf, "connections.max.idle.ms");
+	if (t->idle_us > 0)
+		t->idle_us = MQ_MIN(t->idle_us, INT64_MAX / 4000) * 1000;
 	client->client_id = mq_str(mq_conf_str(conf, "client.id"));
 	if (client->client_id.size == 0)
 		client->client_id = mq_str("libmq");

@@ -10,7 +10,8 @@
  *
  * Everything belongs to the thread that drives the client's loop, and to any
  * one thread while nobody drives it. Nothing happens behind its back: without
- * a request under way a client has no timer armed and refreshes nothing.
+ * a request under way a client refreshes nothing and arms no timer but the one
+ * that closes idle connections.
  *
  * Failure modes: a broker that cannot be reached is tried again with back-off
  * and jitter while somebody needs it; errors that mean stale metadata bring a

@@ -31,6 +31,7 @@ struct mq_client_timeouts {
 	int32_t reconnect_ms, reconnect_max_ms;
 	int32_t retry_ms, retry_max_ms;
 	int64_t metadata_age_us, metadata_idle_us;
+	int64_t idle_us; /* connections not used for this long are closed; < 0: never */
 };
 
 /* The coordinator of one key, or the question for it. */

@@ -159,6 +159,18 @@ void mq_node_fail(struct mq_node *node, const mq_error *why)
 	mq_client_wake(client);
 }
 
+void mq_node_rest(struct mq_node *node)
+{
+	assert(node->state == MQ_NODE_UP && node->n_in_flight == 0 && !node->dead);
+	node->dead = node->link;
+	node->link = NULL;
+	node->state = MQ_NODE_DOWN;
+	node->failures = 0;
+	node->retry_us = 0;
+	node->since_us = mq_client_now_us(node->client);
+	mq_client_wake(node->client);
+}
+
 void mq_node_reap(struct mq_node *node)
 {
 	struct mq_list *it;

@@ -35,7 +35,8 @@ struct mq_node {
 	struct mq_link *dead; /* broken, to be closed from the client's work */
 	struct mq_list in_flight;
 	uint32_t n_in_flight;
-	uint32_t uses; /* how often it was chosen: breaks ties */
+	int64_t used_us; /* when the last request ended */
+	uint32_t uses;   /* how often it was chosen: breaks ties */
 
 	struct mq_version_range versions[MQ_API_KEY_END];
 	int16_t api_versions_version; /* to ask with */
@@ -58,6 +59,9 @@ void mq_node_connect(struct mq_node *node, int64_t now_us);
 
 /* Takes the node down for a reason; the link is closed later. */
 void mq_node_fail(struct mq_node *node, const mq_error *why);
+
+/* Closes the connection of a node that is up and has nothing to do. */
+void mq_node_rest(struct mq_node *node);
 
 /* Closes what mq_node_fail() has left. Not inside a callback of a link. */
 void mq_node_reap(struct mq_node *node);

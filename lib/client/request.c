@@ -258,6 +258,7 @@ void mq_request_answered(struct mq_request *req, mq_err err)
 	assert(node && node->n_in_flight > 0);
 	mq_list_remove(&req->list);
 	node->n_in_flight--;
+	node->used_us = now_us;
 	req->node = NULL;
 	req->link = NULL;
 	req->broker = node->id;
@@ -476,6 +477,29 @@ static void reap(struct mq_client *client)
 	}
 }
 
+/* Closes connections that nobody has used for long; when the next one is due. */
+static int64_t close_idle(struct mq_client *client, int64_t now_us)
+{
+	int64_t due_us = INT64_MAX;
+	struct mq_list *it;
+
+	if (client->timeouts.idle_us < 0 || client->closing)
+		return INT64_MAX;
+	mq_list_each (it, &client->nodes) {
+		struct mq_node *node = mq_list_entry(it, struct mq_node, list);
+		int64_t end_us = node->used_us + client->timeouts.idle_us;
+
+		if (node->state != MQ_NODE_UP || node->n_in_flight > 0 || node->address.inproc ||
+		    node->dead)
+			continue;
+		if (now_us >= end_us)
+			mq_node_rest(node);
+		else
+			due_us = MQ_MIN(due_us, end_us);
+	}
+	return due_us;
+}
+
 /* Runs from the loop, outside of every other callback. */
 void mq_client_work(struct mq_client *client)
 {
@@ -500,5 +524,6 @@ void mq_client_work(struct mq_client *client)
 		if (client->n_internal == 0)
 			due_us = INT64_MAX;
 	}
+	due_us = MQ_MIN(due_us, close_idle(client, now_us));
 	mq_timer_arm(&client->timer, due_us);
 }

@@ -116,6 +116,8 @@ bool mq_inproc_close(struct mq_inproc *inproc, int64_t deadline_us)
 
 void mq_inproc_unregister(struct mq_inproc *inproc)
 {
+	/* Who is inside is so for the time of one request and waits for nothing
+	 * there; what they run in cannot be taken from under them. */
 	(void)mq_inproc_close(inproc, MQ_NEVER_US);
 	unref(inproc);
 }

@@ -40,6 +40,7 @@ void mq_acc_init(struct mq_acc *acc, const struct mq_producer_settings *settings
 	mq_list_init(&acc->done);
 	mq_list_init(&acc->trouble);
 	mq_list_init(&acc->unused);
+	acc->trim_us = INT64_MAX;
 }
 
 /* --- memory ------------------------------------------------------------------ */
@@ -60,6 +61,7 @@ static struct mq_acc_batch *pop_unused(struct mq_acc *acc)
 	batch = mq_list_entry(acc->unused.prev, struct mq_acc_batch, list);
 	mq_list_remove(&batch->list);
 	acc->memory_unused -= batch->memory_size;
+	acc->memory_idle = MQ_MIN(acc->memory_idle, acc->memory_unused);
 	return batch;
 }
 
@@ -124,6 +126,23 @@ static void batch_put(struct mq_acc *acc, struct mq_acc_batch *batch)
 	}
 	mq_list_push(&acc->unused, &batch->list);
 	acc->memory_unused += batch->memory_size;
+}
+
+int64_t mq_acc_trim(struct mq_acc *acc, int64_t now_us)
+{
+	size_t keep = acc->memory_unused - acc->memory_idle;
+
+	if (acc->memory_unused == 0) {
+		acc->trim_us = INT64_MAX;
+		return INT64_MAX;
+	}
+	if (acc->trim_us != INT64_MAX && now_us < acc->trim_us)
+		return acc->trim_us;
+	while (acc->trim_us != INT64_MAX && acc->memory_unused > keep)
+		drop_unused(acc);
+	acc->memory_idle = acc->memory_unused;
+	acc->trim_us = acc->memory_unused > 0 ? now_us + MQ_ACC_IDLE_US : INT64_MAX;
+	return acc->trim_us;
 }
 
 void mq_acc_deinit(struct mq_acc *acc)

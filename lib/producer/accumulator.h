@@ -40,6 +40,9 @@
 /* Batches are numbered this far apart: one that is split leaves its halves room. */
 #define MQ_ACC_SERIAL_SPAN (UINT64_C(1) << 24)
 
+/* Memory that batches have not needed for this long is given back. */
+#define MQ_ACC_IDLE_US (10 * INT64_C(1000000))
+
 struct mq_acc;
 struct mq_acc_part;
 struct mq_acc_topic;
@@ -156,6 +159,8 @@ struct mq_acc {
 
 	struct mq_list unused; /* batches of the common size, to be used again */
 	size_t memory_used, memory_unused;
+	size_t memory_idle; /* the least of memory_unused since the last trim */
+	int64_t trim_us;    /* the next one; INT64_MAX: nothing is unused */
 
 	bool want_metadata;
 	mq_error why;          /* what is in the way of metadata or of a producer id */
@@ -205,6 +210,10 @@ void mq_acc_reported(struct mq_acc *acc, struct mq_acc_batch *batch);
 
 /* A request does not hold the batch any more. */
 void mq_acc_let_go(struct mq_acc *acc, struct mq_acc_batch *batch);
+
+/* Gives back the memory that nothing has needed for a while; when to look
+ * again, INT64_MAX: never. */
+int64_t mq_acc_trim(struct mq_acc *acc, int64_t now_us);
 
 /* --- sending (drain.c) --------------------------------------------------------- */
 

@@ -15,8 +15,8 @@
 #define WORKERS 1
 
 /* How long before a sender gives up waiting for metadata the loop is asked what
- * is in the way. */
-#define EXPLAIN_AHEAD_US 5000
+ * is in the way: a quarter of its time, at most this. */
+#define EXPLAIN_AHEAD_US 100000
 
 #define WAIT_MAX_US (INT64_MAX / 4)
 
@@ -167,12 +167,13 @@ static mq_err wait_topic(struct mq_producer *p, struct mq_acc_topic *topic, int6
 			 mq_error *error)
 {
 	int64_t began_us = now_us(p);
+	int64_t ahead_us = MQ_MIN((deadline_us - began_us) / 4, EXPLAIN_AHEAD_US);
 
 	topic->err = p->acc.why.code = MQ_OK;
 	while (!is_settled(topic) && !is_hopeless(p) && p->state == MQ_PRODUCER_OPEN &&
 	       now_us(p) < deadline_us) {
 		topic->wanted = p->acc.want_metadata = true;
-		p->explain_us = MQ_MIN(p->explain_us, deadline_us - EXPLAIN_AHEAD_US);
+		p->explain_us = MQ_MIN(p->explain_us, deadline_us - ahead_us);
 		mq_prod_wake(p);
 		(void)wait_change(p, deadline_us);
 	}
@@ -456,15 +457,22 @@ mq_err mq_prod_flush(struct mq_producer *p, int timeout_ms, mq_error *error)
 	return err;
 }
 
-void mq_prod_purge(struct mq_producer *p, unsigned what)
+mq_err mq_prod_purge(struct mq_producer *p, unsigned what, mq_error *error)
 {
+	int64_t deadline_us = now_us(p) + MQ_MIN(p->acc.settings.block_us, WAIT_MAX_US);
+	bool in_time = true;
+
 	mq_mutex_lock(&p->lock);
 	mq_acc_give_up(&p->acc, what, MQ_E_PURGED, "given up by the application");
 	mq_prod_report(p);
-	while ((p->reporting || !mq_list_empty(&p->acc.done)) && !mq_prod_is_reporter(p))
-		(void)wait_change(p, MQ_NEVER_US);
+	/* Callbacks of records that ended before may be running on another thread. */
+	while (in_time && (p->reporting || !mq_list_empty(&p->acc.done)) && !mq_prod_is_reporter(p))
+		in_time = wait_change(p, deadline_us) || now_us(p) < deadline_us;
 	mq_prod_wake(p);
 	mq_mutex_unlock(&p->lock);
+	return in_time ? MQ_OK
+		       : mq_fail(error, MQ_E_TIMED_OUT,
+				 "callbacks were still running after max.block.ms");
 }
 
 mq_err mq_prod_partitions_for(struct mq_producer *p, const char *name, int timeout_ms,
@@ -499,6 +507,8 @@ static void close_first(struct mq_producer *p, int64_t deadline_us)
 		mq_acc_give_up(&p->acc, MQ_PURGE_QUEUE | MQ_PURGE_IN_FLIGHT, MQ_E_CLOSED,
 			       "the producer was closed before it was delivered");
 		mq_prod_report(p);
+		/* Nothing is waited for but callbacks, which own what they are
+		 * called with: no deadline could take that from them. */
 		(void)wait_serial(p, UINT64_MAX, MQ_NEVER_US);
 	}
 	mq_mutex_unlock(&p->lock);
@@ -523,6 +533,7 @@ mq_err mq_prod_close(struct mq_producer *p, int timeout_ms, uint64_t *n_lost, mq
 	}
 	if (p->state == MQ_PRODUCER_OPEN)
 		close_first(p, deadline_us);
+	/* The first close ends by its own deadline, callbacks aside. */
 	while (p->state != MQ_PRODUCER_CLOSED)
 		(void)wait_change(p, MQ_NEVER_US);
 	lost = p->acc.counters.records_failed - failed;

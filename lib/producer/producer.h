@@ -91,7 +91,7 @@ mq_err mq_prod_check_record(const mq_record *record, mq_error *error);
 mq_err mq_prod_send(struct mq_producer *p, const mq_record *record, mq_sent_cb *done, void *arg,
 		    mq_error *error);
 mq_err mq_prod_flush(struct mq_producer *p, int timeout_ms, mq_error *error);
-void mq_prod_purge(struct mq_producer *p, unsigned what);
+mq_err mq_prod_purge(struct mq_producer *p, unsigned what, mq_error *error);
 mq_err mq_prod_partitions_for(struct mq_producer *p, const char *topic, int timeout_ms,
 			      int32_t *n_partitions, mq_error *error);
 mq_err mq_prod_close(struct mq_producer *p, int timeout_ms, uint64_t *n_lost, mq_error *error);

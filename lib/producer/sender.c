@@ -38,7 +38,9 @@ struct mq_produce_call {
 
 	_Atomic int direct; /* enum direct_state */
 	bool is_direct;
+	bool late;     /* past its deadline, and told to end */
 	mq_err answer; /* of a direct call */
+	int64_t deadline_us;
 	struct mq_post post;
 };
 
@@ -293,8 +295,11 @@ static void start_client(struct mq_produce_call *call)
 
 static const char *direct_text(mq_err err)
 {
-	return err == MQ_E_CONNECT ? "no broker of this name runs in this process"
-				   : mq_err_text(err);
+	if (err == MQ_E_CONNECT)
+		return "no broker of this name runs in this process";
+	if (err == MQ_E_TIMED_OUT)
+		return "the broker in this process has not answered within request.timeout.ms";
+	return mq_err_text(err);
 }
 
 /* The lock is held. */
@@ -303,6 +308,8 @@ static void direct_complete(struct mq_produce_call *call)
 	struct mq_producer *p = call->p;
 
 	p->n_direct--;
+	if (call->late && call->answer == MQ_E_DISCONNECTED)
+		call->answer = MQ_E_TIMED_OUT;
 	if (call->answer == MQ_E_CLOSED)
 		p->direct_down = true;
 	complete(call, call->answer, direct_text(call->answer), call->answer != MQ_E_CONNECT);
@@ -367,6 +374,42 @@ static bool start_direct(struct mq_produce_call *call)
 	return atomic_exchange(&call->direct, AWAY) == ANSWERED;
 }
 
+/* A call on its way that its broker has not answered in time; NULL: none. */
+static struct mq_produce_call *find_late(struct mq_producer *p, int64_t now_us, int64_t *due_us)
+{
+	struct mq_list *it;
+
+	mq_list_each (it, &p->calls) {
+		struct mq_produce_call *call = mq_list_entry(it, struct mq_produce_call, list);
+
+		if (!call->is_direct || call->late || atomic_load(&call->direct) != AWAY)
+			continue;
+		if (now_us >= call->deadline_us)
+			return call;
+		*due_us = MQ_MIN(*due_us, call->deadline_us);
+	}
+	return NULL;
+}
+
+/* Ends calls in the process that are past their deadline; when the next one is.
+ * On the loop's thread, where what is on its way stays so: answers are posted.
+ * The lock is held, and given up meanwhile. */
+static int64_t expire_direct(struct mq_producer *p, int64_t now_us)
+{
+	int64_t due_us = INT64_MAX;
+	struct mq_produce_call *call;
+
+	if (p->n_direct == 0)
+		return INT64_MAX;
+	while ((call = find_late(p, now_us, &due_us))) {
+		call->late = true;
+		mq_mutex_unlock(&p->lock);
+		(void)mq_link_cancel(p->direct, &call->req.call);
+		mq_mutex_lock(&p->lock);
+	}
+	return due_us;
+}
+
 /* --- the pump --------------------------------------------------------------------------------- */
 
 static struct mq_produce_call *call_get(struct mq_producer *p)
@@ -405,6 +448,9 @@ static struct mq_produce_call *call_take(struct mq_producer *p)
 	if (call->is_direct) {
 		p->n_direct++;
 		atomic_store(&call->direct, STARTING);
+		call->late = false;
+		call->deadline_us =
+		    mq_env_now_us(p->env) + (int64_t)p->acc.settings.request_ms * 1000;
 		call->answer = direct_open(p);
 	}
 	return call;
@@ -457,7 +503,9 @@ static void wake_if_due(struct mq_producer *p)
 {
 	int64_t now_us = mq_env_now_us(p->env);
 
-	if (mq_acc_due(&p->acc, now_us) < p->timer_us || mq_prod_wants_ask(p, now_us))
+	bool trim = p->acc.memory_unused > 0 && p->timer_us == INT64_MAX;
+
+	if (trim || mq_acc_due(&p->acc, now_us) < p->timer_us || mq_prod_wants_ask(p, now_us))
 		mq_prod_wake(p);
 }
 
@@ -474,6 +522,8 @@ void mq_prod_pump(struct mq_producer *p)
 	}
 	if (p->pumping) {
 		p->again = true;
+		if (on_loop)
+			mq_prod_report(p); /* which who pumps may have left to this thread */
 		return;
 	}
 	p->pumping = true;
@@ -490,6 +540,8 @@ void mq_prod_pump(struct mq_producer *p)
 		mq_prod_ask(p, now_us, &due_us);
 		due_us = MQ_MIN(due_us, mq_acc_due(&p->acc, now_us));
 		due_us = MQ_MIN(due_us, p->explain_us);
+		due_us = MQ_MIN(due_us, mq_acc_trim(&p->acc, now_us));
+		due_us = MQ_MIN(due_us, expire_direct(p, now_us));
 		mq_timer_arm(&p->timer, due_us);
 		p->timer_us = due_us;
 	} else {
@@ -562,6 +614,10 @@ void mq_prod_report(struct mq_producer *p)
 
 	if (p->reporting || mq_list_empty(&p->acc.done))
 		return;
+	if (p->acc.settings.sender_reports && !mq_loop_is_self(p->loop)) {
+		mq_prod_wake(p);
+		return;
+	}
 	p->reporting = true;
 	p->reporter = mq_thread_self();
 	while (!mq_list_empty(&p->acc.done)) {

@@ -139,6 +139,7 @@ mq_err mq_producer_settings_read(struct mq_producer_settings *out, const mq_conf
 	s.batch_size = MQ_MAX(s.batch_size, (size_t)MQ_BATCH_HEAD_SIZE);
 	s.request_max = (size_t)mq_conf_int(conf, "max.request.size");
 	s.retries = mq_conf_int(conf, "retries");
+	s.sender_reports = mq_conf_bool(conf, "mq.callbacks.on.sender.thread");
 	s.in_flight_max = mq_conf_int(conf, "max.in.flight.requests.per.connection");
 	s.acks = (int16_t)(strcmp(acks, "all") == 0 ? -1 : strtol(acks, NULL, 10));
 	err = read_times(&s, conf, error);

@@ -25,6 +25,7 @@ struct mq_producer_settings {
 	enum mq_compression compression;
 	int level;
 	bool idempotent;
+	bool sender_reports; /* callbacks run on the sender's thread only */
 	enum mq_partitioner partitioner;
 	bool ignore_keys;
 	mq_partitioner_cb *partition;

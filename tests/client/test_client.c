@@ -501,17 +501,45 @@ START_TEST(free_ends_requests_in_flight)
 }
 END_TEST
 
-START_TEST(idle_client_arms_no_timer)
+START_TEST(idle_client_arms_no_timer_but_that_of_idle_connections)
 {
 	struct mq_request req;
+	int64_t idle_us = client->timeouts.idle_us;
 
 	metadata_init(&req);
 	ck_assert_int_eq(ask(&req, any, 2000, NULL), MQ_OK);
 	mq_request_release(&req);
-	while (mq_client_now_us(client) && client->timer.due_us != INT64_MAX)
+	for (int i = 0; i < 3; i++)
 		mq_loop_step(loop, 0);
+	ck_assert_int_eq(idle_us, 300000 * 1000);
+	ck_assert_int_gt(client->timer.due_us, mq_client_now_us(client) + idle_us - 5000000);
+	client->timeouts.idle_us = -1;
+	mq_client_wake(client);
+	mq_loop_step(loop, 0);
 	ck_assert_int_eq(client->timer.due_us, INT64_MAX);
 	ck_assert_uint_eq(client->n_internal, 0);
+}
+END_TEST
+
+START_TEST(idle_connection_is_closed_and_made_anew)
+{
+	struct mq_request req;
+	struct mq_node *node;
+
+	client->timeouts.idle_us = 20000;
+	metadata_init(&req);
+	ck_assert_int_eq(ask(&req, any, 2000, NULL), MQ_OK);
+	mq_request_release(&req);
+	node = mq_list_entry(client->nodes.next, struct mq_node, list);
+	ck_assert_int_eq(node->state, MQ_NODE_UP);
+	while (node->state == MQ_NODE_UP || client->timer.due_us != INT64_MAX)
+		mq_loop_step(loop, INT64_MAX);
+	ck_assert_int_eq(node->state, MQ_NODE_DOWN);
+	ck_assert_ptr_null(node->dead);
+	metadata_init(&req);
+	ck_assert_int_eq(ask(&req, any, 2000, NULL), MQ_OK);
+	mq_request_release(&req);
+	ck_assert_int_eq(fake.brokers[0].n_dials, 2);
 }
 END_TEST
 
@@ -604,7 +632,8 @@ int main(void)
 	tcase_add_test(tc, bootstrap_list_is_tried_through);
 	tcase_add_test(tc, cancelled_request_is_done_once);
 	tcase_add_test(tc, free_ends_requests_in_flight);
-	tcase_add_test(tc, idle_client_arms_no_timer);
+	tcase_add_test(tc, idle_client_arms_no_timer_but_that_of_idle_connections);
+	tcase_add_test(tc, idle_connection_is_closed_and_made_anew);
 	tcase_add_test(tc, unreachable_cluster_leaves_nothing_behind_after_the_deadline);
 	tcase_add_test(tc, inproc_client_ignores_advertised_addresses);
 	tcase_add_test(tc, stopped_inproc_broker_is_a_retriable_error);

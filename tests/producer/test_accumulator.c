@@ -256,6 +256,41 @@ START_TEST(memory_is_bounded_and_used_again)
 }
 END_TEST
 
+START_TEST(memory_that_is_not_needed_is_given_back)
+{
+	struct mq_producer_settings s = plain_settings();
+	struct core core;
+	int64_t due_us;
+
+	core_init(&core, &s, 1);
+	for (int i = 0; i < 8; i++)
+		ck_assert_int_eq(put(&core, 0, 900), MQ_OK);
+	for (struct mq_acc_batch *batch; (batch = drain_one(&core));)
+		answer(&core, batch, MQ_OK, 0);
+	ck_assert_int_eq(core.ok, 8);
+	ck_assert_uint_eq(core.acc.memory_unused, 8 * 4096);
+	due_us = mq_acc_trim(&core.acc, core.now_us);
+	ck_assert_int_gt(due_us, core.now_us);
+	/* Two at a time are needed now. */
+	for (int round = 0; round < 3; round++) {
+		struct mq_acc_batch *batch;
+
+		for (int i = 0; i < 2; i++)
+			ck_assert_int_eq(put(&core, 0, 900), MQ_OK);
+		while ((batch = drain_one(&core)))
+			answer(&core, batch, MQ_OK, 0);
+		ck_assert_int_eq(mq_acc_trim(&core.acc, core.now_us), due_us);
+	}
+	core.now_us = due_us;
+	due_us = mq_acc_trim(&core.acc, core.now_us);
+	ck_assert_uint_eq(core.acc.memory_unused, 2 * 4096);
+	core.now_us = due_us;
+	ck_assert_int_eq(mq_acc_trim(&core.acc, core.now_us), INT64_MAX);
+	ck_assert_uint_eq(core.acc.memory_unused, 0);
+	core_deinit(&core);
+}
+END_TEST
+
 START_TEST(nothing_is_allocated_for_a_record)
 {
 	struct mq_producer_settings s = plain_settings();
@@ -570,6 +605,7 @@ int main(void)
 	    a_batch_leaves_when_it_is_full_or_has_lingered,
 	    a_request_has_one_batch_a_partition_and_keeps_its_size,
 	    memory_is_bounded_and_used_again,
+	    memory_that_is_not_needed_is_given_back,
 	    nothing_is_allocated_for_a_record,
 	    delivery_timeout_ends_what_waits_and_what_is_in_flight,
 	    a_retry_waits_longer_each_time_and_gives_up_after_retries,

@@ -3,6 +3,18 @@
 #include "producer/kit.h"
 #include "suite.h"
 
+#include <pthread.h>
+#include <sys/wait.h>
+#include <time.h>
+
+static double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
 /* --- what goes wrong ------------------------------------------------------------- */
 
 START_TEST(a_record_that_is_too_large_is_refused)
@@ -179,6 +191,147 @@ START_TEST(a_full_buffer_blocks_and_then_fails)
 }
 END_TEST
 
+struct blocked {
+	pthread_t thread;
+	mq_producer *producer;
+	struct tally *tally;
+	mq_err err;
+	double seconds;
+};
+
+static void *send_until_full(void *arg)
+{
+	static char value[8000];
+	struct blocked *b = arg;
+	double began = 0;
+
+	b->err = MQ_OK;
+	while (b->err == MQ_OK) {
+		began = now();
+		b->err = mq_producer_send(
+		    b->producer,
+		    &(mq_record){.topic = "blocked", .value = mq_mem(value, sizeof(value))},
+		    tally_sent, b->tally, NULL);
+	}
+	b->seconds = now() - began;
+	return NULL;
+}
+
+START_TEST(blocked_senders_all_end_after_max_block_ms)
+{
+	struct kit kit;
+
+	kit_init(&kit);
+	EACH_WAY(tcp)
+	{
+		mq_producer *p =
+		    kit_producer(&kit, tcp, "buffer.memory", "65536", "max.block.ms", "200", NULL);
+		struct tally tally = {0};
+		struct blocked blocked[4];
+		mq_producer_metrics metrics;
+
+		kit_send(p, &(mq_record){.topic = "blocked"}, &tally);
+		kit_flush(p);
+		kit_stop(&kit);
+		for (int i = 0; i < 4; i++) {
+			blocked[i] = (struct blocked){.producer = p, .tally = &tally};
+			pthread_create(&blocked[i].thread, NULL, send_until_full, &blocked[i]);
+		}
+		for (int i = 0; i < 4; i++) {
+			pthread_join(blocked[i].thread, NULL);
+			ck_assert_int_eq(blocked[i].err, MQ_E_FULL);
+			ck_assert(blocked[i].seconds >= 0.19 && blocked[i].seconds < 5);
+		}
+		kit_start(&kit);
+		kit_flush(p);
+		mq_producer_metrics_get(p, &metrics);
+		ck_assert_uint_eq(metrics.memory_used, 0);
+		ck_assert_int_eq(tally.failed, 0);
+		ck_assert_uint_eq((uint64_t)tally.ok, metrics.records_queued);
+		mq_producer_free(p);
+	}
+	kit_deinit(&kit);
+}
+END_TEST
+
+START_TEST(closing_wakes_a_blocked_sender)
+{
+	struct kit kit;
+	mq_producer *p;
+	struct tally tally = {0};
+	struct blocked blocked = {.tally = &tally};
+	mq_producer_metrics metrics;
+
+	kit_init(&kit);
+	p = kit_producer(&kit, true, "buffer.memory", "65536", "max.block.ms", "60000", NULL);
+	kit_send(p, &(mq_record){.topic = "blocked"}, &tally);
+	kit_flush(p);
+	kit_stop(&kit);
+	blocked.producer = p;
+	pthread_create(&blocked.thread, NULL, send_until_full, &blocked);
+	do
+		mq_producer_metrics_get(p, &metrics);
+	while (metrics.memory_used < 49152);
+	ck_assert_int_eq(mq_producer_close(p, 100, NULL, NULL), MQ_E_TIMED_OUT);
+	pthread_join(blocked.thread, NULL);
+	ck_assert_int_eq(blocked.err, MQ_E_CLOSED);
+	ck_assert(blocked.seconds < 10);
+	mq_producer_free(p);
+	kit_start(&kit);
+	kit_deinit(&kit);
+}
+END_TEST
+
+static mq_admin *admin_for(const struct kit *kit)
+{
+	mq_conf *conf = mq_conf_new(MQ_ROLE_ADMIN);
+	mq_admin *admin;
+
+	kit_set(conf, "bootstrap.servers", kit->address);
+	admin = mq_admin_new(conf, NULL);
+	ck_assert_ptr_nonnull(admin);
+	mq_conf_free(conf);
+	return admin;
+}
+
+START_TEST(a_topic_deleted_while_sending_loses_no_callback)
+{
+	struct kit kit;
+
+	kit_init(&kit);
+	EACH_WAY(tcp)
+	{
+		mq_producer *p = kit_producer(&kit, tcp, "delivery.timeout.ms", "20000",
+					      "request.timeout.ms", "15000", NULL);
+		const char *topic = tcp ? "gone-tcp" : "gone";
+		mq_admin *admin = admin_for(&kit);
+		const mq_outcomes *outcomes;
+		struct tally tally = {0};
+		int n = 0, failed;
+
+		for (int round = 0; round < 5; round++) {
+			kit_send_numbered(p, topic, n, 200, &tally);
+			ck_assert_int_eq(
+			    mq_admin_delete_topics(admin, &topic, 1, 20000, &outcomes, NULL),
+			    MQ_OK);
+			mq_admin_result_free(outcomes);
+			kit_send_numbered(p, topic, n + 200, 200, &tally);
+			n += 400;
+		}
+		kit_flush(p);
+		failed = tally.failed;
+		ck_assert_int_eq(tally.ok + failed, n);
+		/* It is made anew, and what comes then arrives. */
+		kit_send_numbered(p, topic, n, 100, &tally);
+		kit_flush(p);
+		ck_assert_msg(tally.failed == failed, "%s", tally.text);
+		mq_admin_free(admin);
+		mq_producer_free(p);
+	}
+	kit_deinit(&kit);
+}
+END_TEST
+
 START_TEST(closing_while_retrying_tells_of_each_record)
 {
 	struct kit kit;
@@ -261,6 +414,50 @@ START_TEST(purging_gives_up_what_waits)
 }
 END_TEST
 
+START_TEST(a_forked_child_leaves_the_parents_producer_alone)
+{
+	struct kit kit;
+
+	kit_init(&kit);
+	EACH_WAY(tcp)
+	{
+		mq_producer *p = kit_producer(&kit, tcp, "linger.ms", "50", NULL);
+		const char *topic = tcp ? "fork-tcp" : "fork";
+		struct tally tally = {0};
+		int64_t next = 0;
+		int status;
+
+		for (int round = 0; round < 3; round++) {
+			pid_t pid;
+
+			kit_send_numbered(p, topic, round * 100, 50, &tally);
+			pid = fork();
+			if (pid == 0) {
+				mq_producer_metrics metrics;
+				bool told =
+				    mq_producer_send(p, &(mq_record){.topic = "t"}, NULL, NULL,
+						     NULL) == MQ_E_FORKED &&
+				    mq_producer_flush(p, 1000, NULL) == MQ_E_FORKED &&
+				    mq_producer_purge(p, MQ_PURGE_QUEUE, NULL) == MQ_E_FORKED &&
+				    mq_producer_close(p, 1000, NULL, NULL) == MQ_E_FORKED;
+
+				mq_producer_metrics_get(p, &metrics);
+				mq_producer_free(p);
+				_exit(told && metrics.records_queued == 0 ? 0 : 1);
+			}
+			kit_send_numbered(p, topic, round * 100 + 50, 50, &tally);
+			ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+			ck_assert_int_eq(status, 0);
+		}
+		kit_flush(p);
+		ck_assert_int_eq(tally.ok, 300);
+		ck_assert_int_eq(kit_read(&kit, topic, 0, kit_check_order, &next), 300);
+		mq_producer_free(p);
+	}
+	kit_deinit(&kit);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -270,7 +467,11 @@ int main(void)
 	    a_broker_down_at_start_may_come_later,
 	    nothing_is_lost_or_repeated_when_the_broker_restarts,
 	    a_full_buffer_blocks_and_then_fails,
+	    blocked_senders_all_end_after_max_block_ms,
+	    closing_wakes_a_blocked_sender,
+	    a_topic_deleted_while_sending_loses_no_callback,
 	    closing_while_retrying_tells_of_each_record,
+	    a_forked_child_leaves_the_parents_producer_alone,
 	    delivery_has_a_deadline_that_says_why,
 	    purging_gives_up_what_waits,
 	};

@@ -545,6 +545,68 @@ START_TEST(an_error_that_nobody_knows_is_told)
 }
 END_TEST
 
+/* --- in process --------------------------------------------------------------------------- */
+
+/* A broker of this process that never answers Produce. */
+static struct mq_mutex held_lock = MQ_MUTEX_INITIALIZER;
+static struct mq_list held = {&held, &held};
+static int n_held;
+
+static void hold(struct mq_service *service, struct mq_call *call)
+{
+	(void)service;
+	if (call->api_key != MQ_API_PRODUCE) {
+		fake.brokers[0].service.handle(&fake.brokers[0].service, call);
+		return;
+	}
+	mq_mutex_lock(&held_lock);
+	n_held++;
+	mq_list_push(&held, &call->node);
+	mq_mutex_unlock(&held_lock);
+}
+
+static bool let_go(struct mq_service *service, struct mq_call *call)
+{
+	(void)service;
+	mq_mutex_lock(&held_lock);
+	mq_list_remove(&call->node);
+	mq_mutex_unlock(&held_lock);
+	call->done(call, MQ_E_DISCONNECTED);
+	return true;
+}
+
+START_TEST(a_broker_of_the_process_that_does_not_answer_is_given_up)
+{
+	struct mq_service service = {.handle = hold, .cancel = let_go};
+	mq_conf *conf = mq_conf_new(MQ_ROLE_PRODUCER);
+	struct mq_inproc *inproc;
+	struct mq_producer *p;
+	int64_t began;
+	mq_error error;
+
+	ck_assert_int_eq(mq_inproc_register("held", &service, &inproc, &error), MQ_OK);
+	ck_assert_int_eq(mq_conf_set(conf, "bootstrap.servers", "inproc://held", &error), MQ_OK);
+	ck_assert_int_eq(mq_conf_set(conf, "request.timeout.ms", "150", &error), MQ_OK);
+	ck_assert_int_eq(mq_conf_set(conf, "delivery.timeout.ms", "600", &error), MQ_OK);
+	ck_assert_int_eq(mq_conf_set(conf, "retry.backoff.ms", "5", &error), MQ_OK);
+	ck_assert_int_eq(mq_conf_set(conf, "retry.backoff.max.ms", "5", &error), MQ_OK);
+	ck_assert_msg(mq_prod_new(&p, conf, NULL, &error) == MQ_OK, "%s", error.text);
+	mq_conf_free(conf);
+	began = mq_env_now_us(p->env);
+	send_values(p, 0, 3);
+	flush(p);
+	ck_assert_int_lt(mq_env_now_us(p->env) - began, 5000000);
+	ck_assert_int_eq(failed, 3);
+	ck_assert_int_eq(last_err, MQ_E_TIMED_OUT);
+	ck_assert_msg(strstr(last_text, "has not answered") != NULL, "%s", last_text);
+	/* Asked again, since each call had its own deadline. */
+	ck_assert_int_ge(n_held, 2);
+	mq_producer_free(p);
+	ck_assert(mq_list_empty(&held));
+	mq_inproc_unregister(inproc);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -559,6 +621,7 @@ int main(void)
 	    a_single_record_that_is_too_large_for_the_broker_fails,
 	    an_answer_that_leaves_a_batch_out_is_no_answer,
 	    an_error_that_nobody_knows_is_told,
+	    a_broker_of_the_process_that_does_not_answer_is_given_up,
 	};
 
 	return SUITE_RUN_WITH("producer, cluster", setup, teardown, tests);

@@ -232,6 +232,67 @@ END_TEST
 
 /* --- callbacks and threads --------------------------------------------------------- */
 
+struct where {
+	pthread_t caller;
+	atomic_int n, on_caller;
+};
+
+static void note_thread(void *arg, const mq_sent *sent)
+{
+	struct where *where = arg;
+
+	(void)sent;
+	if (pthread_equal(pthread_self(), where->caller))
+		atomic_fetch_add(&where->on_caller, 1);
+	atomic_fetch_add(&where->n, 1);
+}
+
+START_TEST(a_key_keeps_callbacks_on_the_senders_thread)
+{
+	struct kit kit;
+
+	kit_init(&kit);
+	EACH_WAY(forced)
+	{
+		struct where where = {.caller = pthread_self()};
+		mq_producer *p = kit_producer(&kit, false, "mq.callbacks.on.sender.thread",
+					      forced ? "true" : "false", "linger.ms", "0", NULL);
+
+		for (int i = 0; i < 200; i++)
+			ck_assert_int_eq(
+			    mq_producer_send(p,
+					     &(mq_record){.topic = "where", .value = mq_str("v")},
+					     note_thread, &where, NULL),
+			    MQ_OK);
+		kit_flush(p);
+		ck_assert_int_eq(where.n, 200);
+		/* Given up inside purge and close too. */
+		kit_stop(&kit);
+		for (int i = 0; i < 20; i++)
+			ck_assert_int_eq(
+			    mq_producer_send(p,
+					     &(mq_record){.topic = "where", .value = mq_str("v")},
+					     note_thread, &where, NULL),
+			    MQ_OK);
+		ck_assert_int_eq(mq_producer_purge(p, MQ_PURGE_QUEUE | MQ_PURGE_IN_FLIGHT, NULL),
+				 MQ_OK);
+		ck_assert_int_eq(where.n, 220);
+		ck_assert_int_eq(
+		    mq_producer_send(p, &(mq_record){.topic = "where"}, note_thread, &where, NULL),
+		    MQ_OK);
+		ck_assert_int_eq(mq_producer_close(p, 10, NULL, NULL), MQ_E_TIMED_OUT);
+		ck_assert_int_eq(where.n, 221);
+		if (forced)
+			ck_assert_int_eq(where.on_caller, 0);
+		else
+			ck_assert_int_gt(where.on_caller, 0);
+		mq_producer_free(p);
+		kit_start(&kit);
+	}
+	kit_deinit(&kit);
+}
+END_TEST
+
 struct again {
 	mq_producer *producer;
 	struct tally tally;
@@ -360,6 +421,7 @@ int main(void)
 	    a_partitioner_of_the_program_decides,
 	    a_future_waits_for_its_record,
 	    in_process_the_sender_reports_before_it_returns,
+	    a_key_keeps_callbacks_on_the_senders_thread,
 	    a_callback_may_send_but_not_wait,
 	    many_threads_send_through_one_producer,
 	    a_forked_child_is_told,
