@@ -30,7 +30,7 @@ mq_producer *mq_producer_new(const mq_conf *conf, mq_error *error)
 
 static bool is_foreign(const mq_producer *producer)
 {
-	return producer->forks != mq_env_forks();
+	return producer->forks != mq_env_forks_now();
 }
 
 void mq_producer_free(mq_producer *producer)

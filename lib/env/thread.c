@@ -177,11 +177,11 @@ const void *mq_thread_self(void)
 
 /* --- forks --------------------------------------------------------------------- */
 
-static atomic_uint forks;
+atomic_uint mq_env_fork_count;
 
 static void on_fork(void)
 {
-	atomic_fetch_add_explicit(&forks, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&mq_env_fork_count, 1, memory_order_relaxed);
 }
 
 static void watch_forks(void)
@@ -197,5 +197,5 @@ unsigned mq_env_forks(void)
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 	pthread_once(&once, watch_forks);
-	return atomic_load_explicit(&forks, memory_order_relaxed);
+	return mq_env_forks_now();
 }

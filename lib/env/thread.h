@@ -94,6 +94,14 @@ void mq_sigpipe_release(const struct mq_sigpipe *hold, bool raised);
  * call: objects made before belong to the parent. Costs no system call. */
 unsigned mq_env_forks(void);
 
+/* The same for who has called it before, and cheaper. */
+extern atomic_uint mq_env_fork_count;
+
+static inline unsigned mq_env_forks_now(void)
+{
+	return atomic_load_explicit(&mq_env_fork_count, memory_order_relaxed);
+}
+
 struct mq_thread {
 	pthread_t os;
 };

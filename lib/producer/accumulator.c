@@ -227,14 +227,16 @@ struct mq_acc_part *mq_acc_choose(struct mq_acc *acc, struct mq_acc_topic *topic
 
 /* --- batches ------------------------------------------------------------------ */
 
-struct mq_acc_batch *mq_acc_open_batch(const struct mq_acc_part *part)
+static bool runs_grow(struct mq_acc_batch *batch)
 {
-	struct mq_acc_batch *batch;
+	uint32_t capacity = MQ_MAX(batch->runs_capacity * 2, RUNS_MIN);
+	struct mq_sent_run *runs = mq_reallocarray(batch->runs, capacity, sizeof(*runs));
 
-	if (mq_list_empty(&part->queue))
-		return NULL;
-	batch = mq_list_entry(part->queue.prev, struct mq_acc_batch, list);
-	return batch->full ? NULL : batch;
+	if (!runs)
+		return false;
+	batch->runs = runs;
+	batch->runs_capacity = capacity;
+	return true;
 }
 
 mq_err mq_acc_open(struct mq_acc *acc, struct mq_acc_part *part, size_t size, int64_t now_us,
@@ -254,6 +256,10 @@ mq_err mq_acc_open(struct mq_acc *acc, struct mq_acc_part *part, size_t size, in
 	err = batch_get(acc, page_round(capacity), &batch);
 	if (err != MQ_OK)
 		return err;
+	if (batch->runs_capacity == 0 && !runs_grow(batch)) {
+		batch_put(acc, batch);
+		return MQ_E_NOMEM;
+	}
 	runs = batch->runs;
 	runs_capacity = batch->runs_capacity;
 	memory = batch->memory;
@@ -287,18 +293,6 @@ mq_err mq_acc_open(struct mq_acc *acc, struct mq_acc_part *part, size_t size, in
 	mq_list_push(&acc->all, &batch->all);
 	part->topic->used_us = now_us;
 	return MQ_OK;
-}
-
-static bool runs_grow(struct mq_acc_batch *batch)
-{
-	uint32_t capacity = MQ_MAX(batch->runs_capacity * 2, RUNS_MIN);
-	struct mq_sent_run *runs = mq_reallocarray(batch->runs, capacity, sizeof(*runs));
-
-	if (!runs)
-		return false;
-	batch->runs = runs;
-	batch->runs_capacity = capacity;
-	return true;
 }
 
 static size_t put(struct mq_builder *builder, const mq_record *record, int64_t timestamp)

@@ -22,6 +22,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <mq/producer.h>
 
@@ -81,7 +82,7 @@ struct mq_acc_batch {
 	bool renumbered; /* after it was first sent */
 
 	bool full;       /* takes no more records */
-	bool overdue;    /* has waited for longer than linger.ms */
+	bool overdue;    /* is open for so long that new records ask for the time */
 	bool sent;       /* a broker may have got it */
 	bool in_request; /* the memory is lent out */
 	bool done;       /* the outcome stands */
@@ -185,13 +186,26 @@ void mq_acc_deinit(struct mq_acc *acc);
 /* The topic, which is added if it is new; NULL: out of memory, or too many. */
 struct mq_acc_topic *mq_acc_topic(struct mq_acc *acc, const char *name);
 
+/* The topic if it is the one that was found last, else NULL. */
+static inline struct mq_acc_topic *mq_acc_same_topic(const struct mq_acc *acc, const char *name)
+{
+	struct mq_acc_topic *topic = acc->last_topic;
+
+	return topic && strcmp(topic->name, name) == 0 ? topic : NULL;
+}
+
 /* The partition for a record of a topic whose partitions are known; NULL, and
  * error, when the record or the partitioner names one that there is not. */
 struct mq_acc_part *mq_acc_choose(struct mq_acc *acc, struct mq_acc_topic *topic,
 				  const mq_record *record, mq_error *error);
 
 /* The batch of the partition that takes records; NULL: there is none. */
-struct mq_acc_batch *mq_acc_open_batch(const struct mq_acc_part *part);
+static inline struct mq_acc_batch *mq_acc_open_batch(const struct mq_acc_part *part)
+{
+	struct mq_acc_batch *last = mq_list_entry(part->queue.prev, struct mq_acc_batch, list);
+
+	return mq_list_empty(&part->queue) || last->full ? NULL : last;
+}
 
 /*
  * Opens a batch in which a record with this batch size for itself alone has
@@ -232,6 +246,9 @@ mq_err mq_acc_close_batch(struct mq_acc_batch *batch, struct mq_codec_scratch *s
 /* Ends batches whose delivery.timeout.ms is over; settles open questions of
  * sequences. Before each round of draining. */
 void mq_acc_step(struct mq_acc *acc, int64_t now_us);
+
+/* When the time that new records of an open batch get is too old. */
+int64_t mq_acc_stale_us(const struct mq_acc *acc, const struct mq_acc_batch *batch);
 
 /* When there is something to do next if nothing happens; INT64_MAX: never. */
 int64_t mq_acc_due(const struct mq_acc *acc, int64_t now_us);

@@ -6,6 +6,10 @@
 #include "base/mem.h"
 #include "producer/accumulator.h"
 
+/* For how long records take their time from their batch though it does not
+ * linger, because the broker has its fill of requests. */
+#define STAMP_US 5000
+
 static struct mq_acc_batch *first(const struct mq_acc_part *part)
 {
 	return mq_list_entry(part->queue.next, struct mq_acc_batch, list);
@@ -148,6 +152,11 @@ void mq_acc_step(struct mq_acc *acc, int64_t now_us)
 		mq_acc_sequence_step(acc);
 }
 
+int64_t mq_acc_stale_us(const struct mq_acc *acc, const struct mq_acc_batch *batch)
+{
+	return batch->stamped_us + MQ_MAX(acc->settings.linger_us, STAMP_US);
+}
+
 int64_t mq_acc_due(const struct mq_acc *acc, int64_t now_us)
 {
 	int64_t due_us = INT64_MAX;
@@ -163,14 +172,14 @@ int64_t mq_acc_due(const struct mq_acc *acc, int64_t now_us)
 	}
 	mq_list_each (it, &acc->active) {
 		struct mq_acc_part *part = mq_list_entry(it, struct mq_acc_part, active);
-		struct mq_acc_batch *batch = first(part);
-		int64_t at = ready_us(acc, part);
+		struct mq_acc_batch *open = mq_acc_open_batch(part);
 
-		/* Who cannot go though it has lingered is looked at when something
-		 * happens; its later records need times of their own. */
-		if (lingered_us(acc, batch) <= now_us)
-			mq_list_entry(part->queue.prev, struct mq_acc_batch, list)->overdue = true;
-		due_us = MQ_MIN(due_us, at);
+		due_us = MQ_MIN(due_us, ready_us(acc, part));
+		if (!open || open->overdue)
+			continue;
+		open->overdue = mq_acc_stale_us(acc, open) <= now_us;
+		if (!open->overdue)
+			due_us = MQ_MIN(due_us, mq_acc_stale_us(acc, open));
 	}
 	return due_us;
 }

@@ -196,10 +196,8 @@ static mq_err wait_topic(struct mq_producer *p, struct mq_acc_topic *topic, int6
 static mq_err get_topic(struct mq_producer *p, const char *name, int64_t block_us,
 			struct mq_acc_topic **out, mq_error *error)
 {
-	if (!p->acc.last_topic || strcmp(p->acc.last_topic->name, name) != 0) {
-		if (!mq_topic_name_ok(mq_str(name)))
-			return mq_fail(error, MQ_E_ARG, "\"%.260s\" cannot be a topic", name);
-	}
+	if (!mq_acc_same_topic(&p->acc, name) && !mq_topic_name_ok(mq_str(name)))
+		return mq_fail(error, MQ_E_ARG, "\"%.260s\" cannot be a topic", name);
 	*out = mq_acc_topic(&p->acc, name);
 	if (*out && (*out)->n > 0)
 		return MQ_OK;
@@ -254,8 +252,8 @@ static bool is_big(const struct mq_producer *p, const mq_record *record)
 	       record->value.size > p->acc.settings.request_max / 4;
 }
 
-/* The time of a record that has none. It is read when its batch is opened; a
- * batch that has to wait asks the cheap clock whether that was long ago. */
+/* The time of a record that has none. It is read when its batch is opened; in a
+ * batch that has to wait the cheap clock tells whether that was long ago. */
 static int64_t stamp(struct mq_producer *p, struct mq_acc_batch *batch)
 {
 	int64_t coarse_us;
@@ -278,12 +276,20 @@ static void opened(struct mq_producer *p, struct mq_acc_part *part, struct mq_ac
 	int64_t due_us = batch->opened_us + (ready ? 0 : s->linger_us);
 
 	/* The answers of a broker that has its fill of requests come first. */
-	if (part->leader && part->leader->in_flight >= s->in_flight_max)
-		batch->overdue = true;
-	else if (p->direct_name[0] && ready)
+	if (part->leader && part->leader->in_flight >= s->in_flight_max) {
+		ready = false;
+		due_us = mq_acc_stale_us(&p->acc, batch);
+	}
+	if (p->direct_name[0] && ready)
 		mq_prod_pump(p);
 	else if (due_us < p->timer_us)
 		mq_prod_wake(p);
+}
+
+/* For how long a send may wait. */
+static int64_t block_us(const struct mq_producer *p)
+{
+	return mq_prod_is_reporter(p) ? 0 : MQ_MIN(p->acc.settings.block_us, WAIT_MAX_US);
 }
 
 /* Waits for memory, with the lock; false: the time is over. */
@@ -316,70 +322,76 @@ static mq_err fail_full(const struct mq_producer *p, const struct mq_acc_part *p
 		       batch ? batch->error.text : "");
 }
 
-/* Puts the record into a batch of its partition. The lock is held. */
-static mq_err enqueue(struct mq_producer *p, struct mq_acc_part *part, const mq_record *record,
-		      mq_sent_cb *done, void *arg, int64_t block_us, mq_error *error)
+/* Puts the record into the open batch of its partition. MQ_E_FULL: there is
+ * none, or no room in it; MQ_E_NOMEM. The lock is held. */
+static inline mq_err put(struct mq_producer *p, struct mq_acc_part *part, const mq_record *record,
+			 mq_sent_cb *done, void *arg)
 {
-	int64_t deadline_us = 0;
-	bool is_new = false;
+	struct mq_acc_batch *batch = mq_acc_open_batch(part);
 
+	if (!batch)
+		return MQ_E_FULL;
+	return mq_acc_append(&p->acc, batch, record,
+			     record->timestamp.set ? record->timestamp.value : stamp(p, batch),
+			     done, arg);
+}
+
+/* The same where a batch has to be opened, and its memory waited for maybe. */
+static mq_err put_somewhere(struct mq_producer *p, struct mq_acc_part *part,
+			    const mq_record *record, mq_sent_cb *done, void *arg, mq_error *error)
+{
+	size_t size = batch_size(p, record, error);
+	int64_t at_us = now_us(p), deadline_us = at_us + block_us(p);
+	mq_err err;
+
+	if (size == 0)
+		return MQ_E_TOO_BIG;
 	for (;;) {
-		struct mq_acc_batch *batch = mq_acc_open_batch(part);
-		size_t size;
-		int64_t at_us;
-		mq_err err = MQ_E_FULL;
-
-		if (p->state != MQ_PRODUCER_OPEN)
-			return fail_closed(error);
-		if (batch)
-			err = mq_acc_append(&p->acc, batch, record,
-					    record->timestamp.set ? record->timestamp.value
-								  : stamp(p, batch),
-					    done, arg);
-		if (err == MQ_OK) {
-			if (is_new)
-				opened(p, part, batch);
-			return MQ_OK;
-		}
-		if (err != MQ_E_FULL)
-			return mq_fail(error, err, "out of memory");
-		size = batch_size(p, record, error);
-		if (size == 0)
-			return MQ_E_TOO_BIG;
-		at_us = now_us(p);
 		err = mq_acc_open(&p->acc, part, size, at_us, mq_env_wall_ms(p->env));
-		if (err == MQ_OK) {
-			is_new = true;
-			continue;
-		}
 		if (err != MQ_E_FULL)
-			return mq_fail(error, err, "out of memory");
-		if (deadline_us == 0)
-			deadline_us = at_us + block_us;
+			break;
 		if (!wait_memory(p, deadline_us))
 			return fail_full(p, part, error);
+		if (p->state != MQ_PRODUCER_OPEN)
+			return fail_closed(error);
+		/* Meanwhile another may have opened a batch. */
+		err = put(p, part, record, done, arg);
+		if (err != MQ_E_FULL)
+			return err;
+		at_us = now_us(p);
 	}
+	if (err == MQ_OK)
+		err = put(p, part, record, done, arg);
+	if (err == MQ_OK)
+		opened(p, part, mq_acc_open_batch(part));
+	return err;
 }
 
 static mq_err send_plain(struct mq_producer *p, const mq_record *record, mq_sent_cb *done,
 			 void *arg, mq_error *error)
 {
 	struct mq_acc_topic *topic;
-	struct mq_acc_part *part;
-	int64_t block_us;
+	struct mq_acc_part *part = NULL;
 	mq_err err = MQ_OK;
 
 	if (is_big(p, record) && batch_size(p, record, error) == 0)
 		return MQ_E_TOO_BIG;
 	mq_mutex_lock(&p->lock);
-	block_us = mq_prod_is_reporter(p) ? 0 : MQ_MIN(p->acc.settings.block_us, WAIT_MAX_US);
+	topic = mq_acc_same_topic(&p->acc, record->topic);
 	if (p->state != MQ_PRODUCER_OPEN)
 		err = fail_closed(error);
-	if (err == MQ_OK)
-		err = get_topic(p, record->topic, block_us, &topic, error);
+	else if (!topic || topic->n == 0)
+		err = get_topic(p, record->topic, block_us(p), &topic, error);
 	if (err == MQ_OK) {
 		part = mq_acc_choose(&p->acc, topic, record, error);
-		err = part ? enqueue(p, part, record, done, arg, block_us, error) : MQ_E_ARG;
+		err = part ? MQ_OK : MQ_E_ARG;
+	}
+	if (err == MQ_OK) {
+		err = put(p, part, record, done, arg);
+		if (err == MQ_E_FULL)
+			err = put_somewhere(p, part, record, done, arg, error);
+		if (err == MQ_E_NOMEM)
+			mq_fail(error, err, "out of memory");
 	}
 	mq_mutex_unlock(&p->lock);
 	return err;

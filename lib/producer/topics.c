@@ -9,10 +9,10 @@
 
 struct mq_acc_topic *mq_acc_topic(struct mq_acc *acc, const char *name)
 {
-	struct mq_acc_topic *topic = acc->last_topic;
+	struct mq_acc_topic *topic = mq_acc_same_topic(acc, name);
 	size_t size;
 
-	if (topic && strcmp(topic->name, name) == 0)
+	if (topic)
 		return topic;
 	size = strlen(name);
 	topic = mq_map_get(&acc->topics, name, size);
