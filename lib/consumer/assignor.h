@@ -7,7 +7,9 @@
  *	err = a->assign(a->arg, &group, &memory, out, &error);
  *
  * For the same members, in the same order, and the same topics they give what
- * the Java client 3.9 gives, to the order of partitions in each answer.
+ * a new assignor object of the Java client 3.9 gives, to the order of partitions
+ * in each answer. Where that fails or gives a member partitions it has not
+ * subscribed to, they give a valid assignment.
  */
 #ifndef MQ_CONSUMER_ASSIGNOR_H
 #define MQ_CONSUMER_ASSIGNOR_H

@@ -1,6 +1,7 @@
 """Apache Kafka's own tools against a real mq server, on the files it writes, and
 the other way round. `make check-kafka`; says clearly when it cannot run."""
 import os
+import random
 import re
 import shutil
 import socket
@@ -104,6 +105,18 @@ class ToolsOnLibmq(unittest.TestCase):
         self.broker.start()
         self.assertEqual(records, len(LINES))
         self.assertLessEqual({'log', 'index', 'timeindex', 'snapshot'}, kinds)
+
+
+class Assignors(unittest.TestCase):
+    def test_assignments_equal_those_of_the_java_client(self):
+        """With another seed each time; it is printed."""
+        seed = str(random.randrange(1 << 32))
+        print('seed', seed)
+        groups = os.path.join(WORK, 'assignors.txt')
+        with open(groups, 'w') as f:
+            f.write(java(os.path.join(HERE, 'Assignors.java'), seed, '5000'))
+        env = dict(os.environ, ASSIGNOR_CASES=groups, CK_DEFAULT_TIMEOUT='120')
+        subprocess.run([os.path.join(os.path.dirname(WORK), 'tests', 'consumer', 'test_assignors')], env=env, check=True)
 
 
 class LibmqOnKafkasFiles(unittest.TestCase):
