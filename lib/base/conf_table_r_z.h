@@ -168,21 +168,21 @@ KNOWN("telemetry.max.bytes", B, INT, "1048576", 1, HIGH, NULL,
 	"Most bytes of metrics a client may push.", NULL)
 KNOWN("transaction.abort.timed.out.transaction.cleanup.interval.ms", B, INT, "10000", 1, HIGH, NULL,
 	"Time between looks for timed-out transactions.", NULL)
-KNOWN("transaction.max.timeout.ms", B, INT, "900000", 1, HIGH, NULL,
+KEY("transaction.max.timeout.ms", B, INT, "900000", 1, HIGH, NULL,
 	"Longest timeout a transaction may ask for.", NULL)
-KNOWN("transaction.partition.verification.enable", B, BOOL, "true", LOW, HIGH, NULL,
+KEY("transaction.partition.verification.enable", B, BOOL, "true", LOW, HIGH, NULL,
 	"Check that a partition belongs to the transaction.", NULL)
 KNOWN("transaction.remove.expired.transaction.cleanup.interval.ms", B, INT, "3600000", 1, HIGH,
 	NULL, "Time between looks for expired transactional ids.", NULL)
-KNOWN("transaction.state.log.load.buffer.size", B, INT, "5242880", 1, HIGH, NULL,
+KEY("transaction.state.log.load.buffer.size", B, INT, "5242880", 1, HIGH, NULL,
 	"Bytes read at a time when transactions are loaded.", NULL)
-KNOWN("transaction.state.log.min.isr", B, INT, "2", 1, HIGH, NULL,
+KEY("transaction.state.log.min.isr", B, INT, "2", 1, HIGH, NULL,
 	"min.insync.replicas of the transaction topic.", NULL)
-KNOWN("transaction.state.log.num.partitions", B, INT, "50", 1, HIGH, NULL,
+KEY("transaction.state.log.num.partitions", B, INT, "50", 1, HIGH, NULL,
 	"Partitions of the transaction topic.", NULL)
 KNOWN("transaction.state.log.replication.factor", B, SHORT, "3", 1, HIGH, NULL,
 	"Replicas of the transaction topic.", NULL)
-KNOWN("transaction.state.log.segment.bytes", B, INT, "104857600", 1, HIGH, NULL,
+KEY("transaction.state.log.segment.bytes", B, INT, "104857600", 1, HIGH, NULL,
 	"Segment size of the transaction topic.", NULL)
 KNOWN("transaction.timeout.ms", P, INT, "60000", LOW, HIGH, NULL,
 	"Longest time a transaction stays open.", NULL)

@@ -438,6 +438,26 @@ static void init(struct mq_core *core, const struct mq_core_args *args)
 	core->settings.replication_default = mq_conf_int(core->conf, "default.replication.factor");
 	core->settings.auto_create_topics = mq_conf_bool(core->conf, "auto.create.topics.enable");
 	core->settings.delete_topics = mq_conf_bool(core->conf, "delete.topic.enable");
+	core->settings.verify_transactions =
+	    mq_conf_bool(core->conf, "transaction.partition.verification.enable");
+}
+
+static mq_err make_coordinators(struct mq_core *core)
+{
+	struct mq_txns_args txns = {
+	    .shard = &core->shard,
+	    .deadlines = &core->deadlines,
+	    .logger = &core->logger,
+	    .timeout_max_ms = mq_conf_int(core->conf, "transaction.max.timeout.ms"),
+	    .expiration_ms = mq_conf_int(core->conf, "transactional.id.expiration.ms"),
+	    .load_bytes = mq_conf_int(core->conf, "transaction.state.log.load.buffer.size"),
+	    .isr_min = MQ_MIN(mq_conf_int(core->conf, "transaction.state.log.min.isr"), 1),
+	    .send = mq_txn_send_marker,
+	    .arg = core,
+	};
+
+	core->txns = mq_txns_new(&txns);
+	return core->txns ? MQ_OK : MQ_E_NOMEM;
 }
 
 mq_err mq_core_open(struct mq_core **out, const struct mq_core_args *args, mq_error *error)
@@ -452,6 +472,8 @@ mq_err mq_core_open(struct mq_core **out, const struct mq_core_args *args, mq_er
 			      mq_conf_int(core->conf, "max.incremental.fetch.session.cache.slots"));
 	if (!err)
 		err = mq_producer_ids_new(core);
+	if (!err)
+		err = make_coordinators(core);
 	if (err)
 		mq_fail(error, err, "no memory for the broker");
 	if (!err)
@@ -461,6 +483,7 @@ mq_err mq_core_open(struct mq_core **out, const struct mq_core_args *args, mq_er
 	if (!err) {
 		flush_recovered(core);
 		all_moved(core); /* the watermarks follow what was recovered */
+		mq_coordinators_open(core);
 	}
 	if (err) {
 		mq_core_close(core);
@@ -529,6 +552,7 @@ void mq_core_stop(struct mq_core *core)
 
 	mq_core_enter(core, &tasks);
 	core->stopping = true;
+	mq_coordinators_stop(core, &tasks);
 	mq_wait_end_all(core, &tasks);
 	mq_core_leave(core, &tasks);
 }
@@ -559,6 +583,7 @@ void mq_core_close(struct mq_core *core)
 		mq_cond_wait(&core->jobs_done, &core->lock, MQ_NEVER_US);
 	mq_mutex_unlock(&core->lock);
 	mq_producer_ids_free(core);
+	mq_txns_free(core->txns);
 	mq_sessions_free(core);
 	mq_mutex_lock(&core->lock);
 	store = core->store;

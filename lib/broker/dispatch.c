@@ -16,6 +16,10 @@ static const struct mq_handler handlers[] = {
     {21, 0, 2, mq_handle_delete_records},
     {22, 0, 5, mq_handle_init_producer_id},
     {23, 0, 4, mq_handle_leader_epochs},
+    {24, 0, 5, mq_handle_add_partitions_to_txn},
+    {25, 0, 4, mq_handle_add_offsets_to_txn},
+    {26, 0, 4, mq_handle_end_txn},
+    {27, 0, 1, mq_handle_write_txn_markers},
     {32, 0, 4, mq_handle_describe_configs},
     {33, 0, 2, mq_handle_alter_configs},
     {35, 0, 4, mq_handle_describe_log_dirs},
@@ -23,6 +27,8 @@ static const struct mq_handler handlers[] = {
     {44, 0, 1, mq_handle_incremental_alter_configs},
     {60, 0, 1, mq_handle_describe_cluster},
     {61, 0, 0, mq_handle_describe_producers},
+    {65, 0, 0, mq_handle_describe_transactions},
+    {66, 0, 1, mq_handle_list_transactions},
     {75, 0, 0, mq_handle_describe_topic_partitions},
 };
 

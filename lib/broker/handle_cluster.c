@@ -1,6 +1,6 @@
 /*
- * What clients ask about the broker itself: ApiVersions, FindCoordinator,
- * DescribeCluster, DescribeLogDirs and DescribeTopicPartitions.
+ * What clients ask about the broker itself: ApiVersions, DescribeCluster,
+ * DescribeLogDirs and DescribeTopicPartitions.
  */
 #include "broker/registry.h"
 
@@ -58,45 +58,6 @@ void mq_handle_api_versions(struct mq_core *core, struct mq_call *call)
 		response->api_keys[i].max_version = handlers[i].max;
 	}
 	response->n_api_keys = n;
-	mq_core_answer(call, response);
-}
-
-/* --- FindCoordinator ---------------------------------------------------------------- */
-
-/* There are no coordinators yet, and clients are told to ask again: librdkafka
- * needs the API to be there, for lz4 among other things. */
-static const char no_coordinator[] = "The coordinator is not available.";
-
-void mq_handle_find_coordinator(struct mq_core *core, struct mq_call *call)
-{
-	const struct mq_find_coordinator_request *request = call->request;
-	struct mq_find_coordinator_response *response =
-	    mq_new(&call->arena, mq_find_coordinator_response, 1);
-	struct mq_find_coordinator_response_coordinator *out = NULL;
-	int32_t n = call->api_version >= 4 ? request->n_coordinator_keys : 0;
-
-	(void)core;
-	if (response)
-		out = mq_new(&call->arena, mq_find_coordinator_response_coordinator, (size_t)n);
-	if (!response || !out) {
-		mq_core_fail(call, MQ_E_NOMEM);
-		return;
-	}
-	if (call->api_version < 4) {
-		response->error_code = MQ_E_COORDINATOR_NOT_AVAILABLE;
-		response->error_message = mq_str(no_coordinator);
-		response->node_id = -1;
-		response->port = -1;
-	}
-	for (int32_t i = 0; i < n; i++) {
-		out[i].key = request->coordinator_keys[i];
-		out[i].error_code = MQ_E_COORDINATOR_NOT_AVAILABLE;
-		out[i].error_message = mq_str(no_coordinator);
-		out[i].node_id = -1;
-		out[i].port = -1;
-	}
-	response->coordinators = out;
-	response->n_coordinators = n;
 	mq_core_answer(call, response);
 }
 

@@ -29,6 +29,7 @@
 #include "base/logger.h"
 #include "base/map.h"
 #include "broker/core.h"
+#include "coordinator/txn.h"
 #include "env/env.h"
 #include "log/store.h"
 #include "net/call.h"
@@ -146,6 +147,7 @@ struct mq_core_conf {
 	int32_t partitions_default; /* num.partitions */
 	int32_t replication_default;
 	bool auto_create_topics, delete_topics;
+	bool verify_transactions; /* transaction.partition.verification.enable */
 };
 
 struct mq_core {
@@ -175,6 +177,7 @@ struct mq_core {
 	int n_endpoints;
 	struct mq_sessions *sessions;
 	struct mq_producer_ids *producer_ids;
+	struct mq_txns *txns;
 	struct mq_list scratches; /* spare codec memory */
 	int n_scratches;
 	int n_jobs; /* on workers */
@@ -234,6 +237,12 @@ void mq_handle_create_topics(struct mq_core *core, struct mq_call *call);
 void mq_handle_delete_topics(struct mq_core *core, struct mq_call *call);
 void mq_handle_delete_records(struct mq_core *core, struct mq_call *call);
 void mq_handle_init_producer_id(struct mq_core *core, struct mq_call *call);
+void mq_handle_add_partitions_to_txn(struct mq_core *core, struct mq_call *call);
+void mq_handle_add_offsets_to_txn(struct mq_core *core, struct mq_call *call);
+void mq_handle_end_txn(struct mq_core *core, struct mq_call *call);
+void mq_handle_write_txn_markers(struct mq_core *core, struct mq_call *call);
+void mq_handle_describe_transactions(struct mq_core *core, struct mq_call *call);
+void mq_handle_list_transactions(struct mq_core *core, struct mq_call *call);
 void mq_handle_leader_epochs(struct mq_core *core, struct mq_call *call);
 void mq_handle_describe_configs(struct mq_core *core, struct mq_call *call);
 void mq_handle_alter_configs(struct mq_core *core, struct mq_call *call);
@@ -245,6 +254,35 @@ void mq_handle_describe_producers(struct mq_core *core, struct mq_call *call);
 void mq_handle_describe_topic_partitions(struct mq_core *core, struct mq_call *call);
 
 /* --- between the cluster and the handlers --------------------------------------- */
+
+/* coordinators.c: the topics of coordinators. All topics are there [U]; a topic goes
+ * away [L]; the core stops [L]. */
+void mq_coordinators_open(struct mq_core *core);
+void mq_coordinators_lose(struct mq_core *core, const struct mq_topic *topic,
+			  struct mq_list *tasks);
+void mq_coordinators_stop(struct mq_core *core, struct mq_list *tasks);
+
+/* producer_ids.c: [U]; then() [U] comes once, with an id or an error for the response;
+ * or the call is failed. */
+void mq_producer_id_take(struct mq_core *core, struct mq_call *call,
+			 void (*then)(struct mq_core *core, struct mq_call *call, mq_err err,
+				      int64_t id));
+
+/* txn_requests.c: InitProducerId with a transactional id. */
+void mq_txn_handle_init(struct mq_core *core, struct mq_call *call);
+
+/* txn_markers.c. [L] Writes the end of a transaction into a partition: done() [L] comes
+ * once, maybe within the call. Markers for __consumer_offsets go by way of the groups'
+ * coordinators. UNKNOWN_TOPIC_OR_PARTITION, and what appending brings. */
+struct mq_marker_write {
+	mq_bytes topic; /* borrowed until done() */
+	int32_t partition;
+	struct mq_replay_marker marker;
+	void (*done)(struct mq_marker_write *write, mq_err err, struct mq_list *tasks);
+};
+void mq_marker_write(struct mq_core *core, struct mq_marker_write *write, struct mq_list *tasks);
+/* The coordinator's way to it. */
+void mq_txn_send_marker(void *core, struct mq_txn_send *send, struct mq_list *tasks);
 
 /* producer_ids.c and fetch_session.c */
 mq_err mq_producer_ids_new(struct mq_core *core);

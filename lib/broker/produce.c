@@ -202,6 +202,49 @@ static void resolve(struct mq_produce *produce)
 				     mq_topic_find(produce->core, request->topic_data[t].name));
 }
 
+/* What the coordinator's answer means to a producer. Clients up to 3.7 would not try
+ * again for a coordinator's sake; this error makes them, without asking for
+ * metadata. */
+static mq_err verification_err(const struct mq_produce *produce, mq_err err)
+{
+	switch (err) {
+	case MQ_E_CONCURRENT_TRANSACTIONS:
+	case MQ_E_COORDINATOR_LOAD_IN_PROGRESS:
+	case MQ_E_COORDINATOR_NOT_AVAILABLE:
+	case MQ_E_NOT_COORDINATOR:
+		return MQ_E_NOT_ENOUGH_REPLICAS;
+	case MQ_E_PRODUCER_FENCED:
+		return MQ_E_INVALID_PRODUCER_EPOCH;
+	case MQ_E_TRANSACTION_ABORTABLE:
+		return produce->call->api_version > 10 ? err : MQ_E_INVALID_TXN_STATE;
+	default:
+		return err;
+	}
+}
+
+/* [L] KIP-890: the first batch of a transaction in a partition is appended only if the
+ * coordinator knows of it, or nobody would ever end it. What is queued under the lock
+ * comes before the marker of a transaction that is open now. */
+static bool verify(struct mq_produce_part *part, struct mq_list *tasks)
+{
+	const struct mq_produce *produce = part->produce;
+	struct mq_core *core = produce->core;
+	struct mq_txn_part asked = {part->topic->name_bytes, part->partition->index};
+	mq_err err;
+
+	if (!part->transactional || !core->settings.verify_transactions ||
+	    mq_partition_check(part->partition, -1) ||
+	    mq_log_in_transaction(part->partition->log, part->producer_id, part->producer_epoch))
+		return true;
+	err = mq_txn_verify(core->txns, produce->request->transactional_id, part->producer_id,
+			    part->producer_epoch, &asked, tasks);
+	if (!err)
+		return true;
+	mq_produce_fail(part, verification_err(produce, err),
+			"The partition is not known to be part of the transaction.");
+	return false;
+}
+
 /* [L] */
 static void append_part(struct mq_produce_part *part, struct mq_list *tasks)
 {
@@ -209,6 +252,8 @@ static void append_part(struct mq_produce_part *part, struct mq_list *tasks)
 	bool all = produce->request->acks == -1;
 	mq_err err;
 
+	if (!verify(part, tasks))
+		return;
 	part->append.log.origin = MQ_APPEND_CLIENT;
 	part->append.log.now_ms = produce->now_ms;
 	part->append.until = all ? MQ_MARK_HW : MQ_MARK_LEO;

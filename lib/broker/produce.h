@@ -20,10 +20,13 @@ struct mq_produce_part {
 	struct mq_topic *topic; /* a reference */
 	struct mq_partition *partition;
 	struct mq_topic_conf conf; /* as it was when the request came */
-	struct mq_buf own;         /* records that had to be converted */
-	bool ready;                /* checked, may be appended */
-	bool pending;              /* appended, not done */
-	bool write;                /* this thread is to write the partition's queue */
+	bool transactional;        /* and of whom */
+	int16_t producer_epoch;
+	int64_t producer_id;
+	struct mq_buf own; /* records that had to be converted */
+	bool ready;        /* checked, may be appended */
+	bool pending;      /* appended, not done */
+	bool write;        /* this thread is to write the partition's queue */
 };
 
 struct mq_produce {

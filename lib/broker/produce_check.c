@@ -117,15 +117,18 @@ static mq_err validate(struct check *check, mq_error *error)
 	return err == MQ_E_UNSUPPORTED_FOR_MESSAGE_FORMAT ? MQ_E_INVALID_RECORD : err;
 }
 
-/* Transactional batches need a transaction, and there are none yet. */
+/* Whether its transaction is open is asked when it is appended. */
 static mq_err check_transaction(const struct check *check, mq_error *error)
 {
-	if (!mq_batch_is_transactional(&check->findings.batch))
+	struct mq_produce_part *part = check->part;
+
+	part->transactional = mq_batch_is_transactional(&check->findings.batch);
+	part->producer_id = check->findings.batch.producer_id;
+	part->producer_epoch = check->findings.batch.producer_epoch;
+	if (!part->transactional || part->produce->request->transactional_id.data)
 		return MQ_OK;
-	if (!check->part->produce->request->transactional_id.data)
-		return mq_fail(error, MQ_E_TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
-			       "a transactional batch without a transactional id");
-	return mq_fail(error, MQ_E_INVALID_TXN_STATE, "no transaction is open");
+	return mq_fail(error, MQ_E_TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+		       "a transactional batch without a transactional id");
 }
 
 /* compression.type of the topic differs: the records in the topic's codec. The

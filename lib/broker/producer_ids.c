@@ -1,6 +1,6 @@
 /*
- * InitProducerId, v0-5, for producers without a transactional id: a number no
- * producer has had. Numbers come from the cluster in blocks, whose reservation
+ * Producer ids: numbers no producer has had, and InitProducerId, v0-5, for producers
+ * without a transactional id. Numbers come from the cluster in blocks, whose reservation
  * is durable before the first of them is given out; a block that was begun when
  * the broker stopped is lost.
  */
@@ -28,6 +28,7 @@ struct id_wait {
 	struct mq_wait wait;
 	struct mq_list node;
 	struct mq_task task;
+	void (*then)(struct mq_core *core, struct mq_call *call, mq_err err, int64_t id);
 	int64_t id;
 	mq_err err;     /* for the response */
 	mq_err verdict; /* for the call */
@@ -48,7 +49,7 @@ void mq_producer_ids_free(struct mq_core *core)
 	core->producer_ids = NULL;
 }
 
-static void answer(struct mq_call *call, mq_err err, int64_t id)
+static void answer(struct mq_core *core, struct mq_call *call, mq_err err, int64_t id)
 {
 	struct mq_init_producer_id_response *response =
 	    mq_new(&call->arena, mq_init_producer_id_response, 1);
@@ -58,6 +59,7 @@ static void answer(struct mq_call *call, mq_err err, int64_t id)
 		response->producer_id = err ? -1 : id;
 		response->producer_epoch = err ? -1 : 0;
 	}
+	(void)core;
 	mq_core_answer(call, response);
 }
 
@@ -70,7 +72,7 @@ static void finish(struct mq_task *task)
 	if (wait->verdict)
 		mq_core_fail(wait->wait.call, wait->verdict);
 	else
-		answer(wait->wait.call, wait->err, wait->id);
+		wait->then(wait->wait.core, wait->wait.call, wait->err, wait->id);
 }
 
 static void settle(struct id_wait *wait, struct mq_list *tasks)
@@ -171,33 +173,39 @@ static mq_err take(struct mq_core *core, struct mq_call *call, struct id_wait *w
 	return MQ_OK;
 }
 
-void mq_handle_init_producer_id(struct mq_core *core, struct mq_call *call)
+void mq_producer_id_take(struct mq_core *core, struct mq_call *call,
+			 void (*then)(struct mq_core *core, struct mq_call *call, mq_err err,
+				      int64_t id))
 {
-	const struct mq_init_producer_id_request *request = call->request;
 	struct id_wait *wait;
 	struct mq_list tasks;
 	bool start = false;
 	int64_t id = -1;
 	mq_err err;
 
-	if (request->transactional_id.data) {
-		err = request->transactional_id.size ? MQ_E_COORDINATOR_NOT_AVAILABLE
-						     : MQ_E_INVALID_REQUEST;
-		answer(call, err, -1);
-		return;
-	}
 	wait = mq_arena_array(&call->arena, 1, sizeof(*wait));
 	if (!wait) {
 		mq_core_fail(call, MQ_E_NOMEM);
 		return;
 	}
+	wait->then = then;
 	mq_core_enter(core, &tasks);
 	err = take(core, call, wait, &id, &start);
 	mq_core_leave(core, &tasks);
 	if (err == MQ_E_CLOSED || err == MQ_E_NOMEM)
 		mq_core_fail(call, err);
 	else if (err || id >= 0)
-		answer(call, err, id);
+		then(core, call, err, id);
 	else if (start)
 		start_fetching(core);
+}
+
+void mq_handle_init_producer_id(struct mq_core *core, struct mq_call *call)
+{
+	const struct mq_init_producer_id_request *request = call->request;
+
+	if (request->transactional_id.data)
+		mq_txn_handle_init(core, call);
+	else
+		mq_producer_id_take(core, call, answer);
 }

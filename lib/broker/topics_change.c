@@ -389,6 +389,7 @@ mq_err mq_topics_delete(struct mq_core *core, struct mq_topic *topic, mq_error *
 	mq_list_push(&core->registry->dying, &dying->node);
 	topic->retired = retire;
 	mq_topic_unlink(core, topic);
+	mq_coordinators_lose(core, topic, &tasks);
 	for (int32_t p = 0; p < topic->n_partitions; p++)
 		mq_partition_lose(topic->partitions[p], MQ_E_UNKNOWN_TOPIC_OR_PARTITION, &tasks);
 	mq_core_leave(core, &tasks);

@@ -61,7 +61,7 @@ static void put_back(struct load *load, mq_err err, struct mq_list *tasks)
 
 /* --- [U] --------------------------------------------------------------------------------- */
 
-static mq_err read_range(struct load *load, struct mq_log_read *read)
+static mq_err read_range(struct load *load, struct mq_log_read *read, size_t *size)
 {
 	mq_err err = mq_log_read_run(load->partition->log, read);
 
@@ -78,6 +78,7 @@ static mq_err read_range(struct load *load, struct mq_log_read *read)
 	if (!err && mq_env_pread(load->partition->shard->env, read->file, load->buffer, read->size,
 				 read->position) != (int64_t)read->size)
 		err = MQ_E_KAFKA_STORAGE_ERROR;
+	*size = read->size;
 	mq_log_read_end(read);
 	return err;
 }
@@ -114,6 +115,7 @@ static mq_err step(struct load *load, bool *done)
 	struct mq_log_marks marks;
 	struct mq_list tasks;
 	int64_t before;
+	size_t size;
 	mq_err err;
 
 	shard->enter(shard, &tasks);
@@ -133,9 +135,9 @@ static mq_err step(struct load *load, bool *done)
 	if (err || *done)
 		return err;
 	before = load->offset;
-	err = read_range(load, &read);
+	err = read_range(load, &read, &size);
 	if (!err)
-		err = replay(load, read.size);
+		err = replay(load, size);
 	/* What is damaged is walked past: around it all is served. */
 	if ((err == MQ_E_CORRUPT_MESSAGE || !err) && load->offset == before) {
 		load->offset++;

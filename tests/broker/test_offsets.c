@@ -325,23 +325,6 @@ START_TEST(many_may_wait_for_a_block)
 }
 END_TEST
 
-START_TEST(transactional_ids_have_no_coordinator_yet)
-{
-	struct mq_init_producer_id_request *request = fx_request(&f, mq_init_producer_id_request);
-	struct mq_init_producer_id_response *response;
-	struct fx_call call;
-
-	request->transactional_id = mq_str("tx");
-	response = fx_call(&f, &call, MQ_API_INIT_PRODUCER_ID, 4, request);
-	ck_assert_int_eq(response->error_code, MQ_E_COORDINATOR_NOT_AVAILABLE);
-	fx_release(&call);
-	request->transactional_id = mq_str("");
-	response = fx_call(&f, &call, MQ_API_INIT_PRODUCER_ID, 4, request);
-	ck_assert_int_eq(response->error_code, MQ_E_INVALID_REQUEST);
-	fx_release(&call);
-}
-END_TEST
-
 START_TEST(producers_are_described)
 {
 	struct mq_describe_producers_request *request =
@@ -425,7 +408,6 @@ int main(void)
 	    compacted_topics_keep_their_start,
 	    no_producer_id_is_given_twice,
 	    many_may_wait_for_a_block,
-	    transactional_ids_have_no_coordinator_yet,
 	    producers_are_described,
 	    sequences_are_remembered_over_a_restart,
 	    every_version_is_answered,

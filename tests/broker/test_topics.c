@@ -593,7 +593,8 @@ START_TEST(every_advertised_version_survives_a_default_request)
 
 			ck_assert_ptr_nonnull(request);
 			fx_call(&f, &call, handlers[i].key, v, request);
-			ck_assert(call.err == MQ_OK || call.err == MQ_E_PROTOCOL);
+			ck_assert_msg(call.err == MQ_OK || call.err == MQ_E_PROTOCOL,
+				      "%s version %d: %s", api->name, v, mq_err_name(call.err));
 			fx_release(&call);
 		}
 	}
