@@ -1,0 +1,144 @@
+"""Transactions of librdkafka, by its Python binding: commit, abort, fencing, time-outs, kills."""
+import unittest
+
+from broker import Broker, need, until
+
+confluent_kafka = need('confluent_kafka')
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition  # noqa: E402
+from confluent_kafka.admin import AdminClient, NewTopic  # noqa: E402
+
+TIME = 30
+
+
+def producer(address, name, **conf):
+    """A producer whose earlier namesakes are fenced from here on."""
+    made = Producer({'bootstrap.servers': address, 'transactional.id': name, 'linger.ms': 0, **conf})
+    made.init_transactions(TIME)
+    return made
+
+
+def consume(address, topic, partitions=1, isolation='read_committed'):
+    """The values in the topic at present, per partition."""
+    consumer = Consumer({'bootstrap.servers': address, 'group.id': 'unused', 'enable.auto.commit': False,
+                         'enable.partition.eof': True, 'isolation.level': isolation,
+                         'auto.offset.reset': 'error'})
+    consumer.assign([TopicPartition(topic, p, 0) for p in range(partitions)])
+    values = [[] for _ in range(partitions)]
+    left = set(range(partitions))
+    while left:
+        message = consumer.poll(60)
+        if message is None:
+            raise AssertionError('nothing came for 60 s')
+        if message.error() is None:
+            values[message.partition()].append(message.value())
+        elif message.error().code() == KafkaError._PARTITION_EOF:
+            left.discard(message.partition())
+        else:
+            raise AssertionError(message.error())
+    consumer.close()
+    return values
+
+
+class Transactions(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.broker = Broker().start()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.broker.close()
+
+    def topic(self, partitions=1):
+        name = self.id().rsplit('.', 1)[1]
+        admin = AdminClient({'bootstrap.servers': self.broker.address})
+        for future in admin.create_topics([NewTopic(name, partitions, 1)]).values():
+            future.result(60)
+        return name
+
+    def test_commit_and_abort(self):
+        topic = self.topic(3)
+        p = producer(self.broker.address, topic)
+        committed = [[], [], []]
+        everything = [[], [], []]
+        for txn in range(20):
+            p.begin_transaction()
+            for i in range(30):
+                value = b'%d-%d' % (txn, i)
+                p.produce(topic, value, partition=i % 3)
+                everything[i % 3].append(value)
+                if txn % 3 != 1:
+                    committed[i % 3].append(value)
+            p.flush(TIME)
+            if txn % 3 == 1:
+                p.abort_transaction(TIME)
+            else:
+                p.commit_transaction(TIME)
+        self.assertEqual(consume(self.broker.address, topic, 3), committed)
+        self.assertEqual(consume(self.broker.address, topic, 3, 'read_uncommitted'), everything)
+
+    def test_a_reader_stops_before_an_open_transaction(self):
+        topic = self.topic()
+        first = producer(self.broker.address, topic + '-1')
+        second = producer(self.broker.address, topic + '-2')
+        first.begin_transaction()
+        first.produce(topic, b'open')
+        first.flush(TIME)
+        second.begin_transaction()
+        second.produce(topic, b'done')
+        second.commit_transaction(TIME)
+        self.assertEqual(consume(self.broker.address, topic), [[]])
+        self.assertEqual(consume(self.broker.address, topic, isolation='read_uncommitted'), [[b'open', b'done']])
+        first.abort_transaction(TIME)
+        self.assertEqual(consume(self.broker.address, topic), [[b'done']])
+
+    def test_a_second_producer_fences_the_first(self):
+        topic = self.topic()
+        zombie = producer(self.broker.address, topic)
+        zombie.begin_transaction()
+        zombie.produce(topic, b'zombie')
+        zombie.flush(TIME)
+        heir = producer(self.broker.address, topic)
+        heir.begin_transaction()
+        heir.produce(topic, b'heir')
+        heir.commit_transaction(TIME)
+        with self.assertRaises(KafkaException) as raised:
+            zombie.commit_transaction(TIME)
+        self.assertTrue(raised.exception.args[0].fatal())
+        self.assertEqual(raised.exception.args[0].code(), KafkaError._FENCED)
+        self.assertEqual(consume(self.broker.address, topic), [[b'heir']])
+
+    def test_a_transaction_that_takes_too_long_is_aborted(self):
+        topic = self.topic()
+        slow = producer(self.broker.address, topic, **{'transaction.timeout.ms': 1000,
+                                                       'message.timeout.ms': 1000})
+        slow.begin_transaction()
+        slow.produce(topic, b'slow')
+        slow.flush(TIME)
+        other = producer(self.broker.address, topic + '-other')
+        other.begin_transaction()
+        other.produce(topic, b'other')
+        other.commit_transaction(TIME)
+        until('the time-out', lambda: consume(self.broker.address, topic) == [[b'other']])
+        with self.assertRaises(KafkaException):
+            slow.commit_transaction(TIME)
+
+    def test_transactions_go_on_when_the_broker_was_killed(self):
+        topic = self.topic(2)
+        p = producer(self.broker.address, topic)
+        committed = [[], []]
+        for txn in range(4):
+            p.begin_transaction()
+            for i in range(10):
+                p.produce(topic, b'%d-%d' % (txn, i), partition=i % 2)
+            p.flush(TIME)
+            if txn % 2 == 1:
+                self.broker.kill()
+                self.broker.start()
+            p.commit_transaction(60)
+            for i in range(10):
+                committed[i % 2].append(b'%d-%d' % (txn, i))
+        self.assertEqual(consume(self.broker.address, topic, 2), committed)
+
+
+if __name__ == '__main__':
+    unittest.main()
