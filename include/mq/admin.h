@@ -20,6 +20,7 @@
 
 #include <mq/config.h>
 #include <mq/error.h>
+#include <mq/record.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -300,6 +301,113 @@ MQ_API MQ_MUST_CHECK mq_err mq_admin_delete_records(mq_admin *admin,
 						    const mq_partition_at *partitions, size_t n,
 						    int timeout_ms, const mq_offset_infos **out,
 						    mq_error *error);
+
+/* --- consumer groups -------------------------------------------------------- */
+
+/** A group as its coordinator lists it. */
+typedef struct mq_group_listing {
+	const char *id;
+	const char *protocol_type; /**< "consumer"; "" for a group that only has offsets */
+	const char *state;         /**< "Stable", "Empty", ...; "" when the broker is too old */
+	const char *type;          /**< "classic", ...; "" when the broker is too old */
+} mq_group_listing;
+
+typedef struct mq_group_listings {
+	size_t n;
+	const mq_group_listing *const *items; /**< by id */
+} mq_group_listings;
+
+/** All groups of all brokers; with states (n_states of them), only those in one
+ *  of these states. */
+MQ_API MQ_MUST_CHECK mq_err mq_admin_list_groups(mq_admin *admin, const char *const *states,
+						 size_t n_states, int timeout_ms,
+						 const mq_group_listings **out, mq_error *error);
+
+/** One member of a group. */
+typedef struct mq_member_info {
+	const char *member_id;
+	const char *instance_id; /**< group.instance.id; NULL: none */
+	const char *client_id;
+	const char *host;
+	size_t n_partitions;
+	const mq_topic_partition *partitions; /**< assigned to it; by topic and number */
+} mq_member_info;
+
+/** A group as its coordinator describes it. */
+typedef struct mq_group_info {
+	const char *id;
+	mq_err err;
+	const char *text;
+	const char *state; /**< "Dead" for a group that does not exist */
+	const char *protocol_type;
+	const char *assignor; /**< "" without members */
+	int32_t coordinator;  /**< the broker's id */
+	size_t n_members;
+	const mq_member_info *const *members; /**< by member id */
+} mq_group_info;
+
+typedef struct mq_group_infos {
+	size_t n;
+	const mq_group_info *const *items;
+} mq_group_infos;
+
+/** Groups by their ids, in that order. */
+MQ_API MQ_MUST_CHECK mq_err mq_admin_describe_groups(mq_admin *admin, const char *const *groups,
+						     size_t n, int timeout_ms,
+						     const mq_group_infos **out, mq_error *error);
+
+/** Deletes groups with their offsets; MQ_E_NON_EMPTY_GROUP for one that has
+ *  members. */
+MQ_API MQ_MUST_CHECK mq_err mq_admin_delete_groups(mq_admin *admin, const char *const *groups,
+						   size_t n, int timeout_ms,
+						   const mq_outcomes **out, mq_error *error);
+
+/** An offset that a group has committed. */
+typedef struct mq_group_offset_info {
+	const char *topic;
+	int32_t partition;
+	mq_err err;
+	const char *text;
+	int64_t offset;       /**< -1: none */
+	int32_t leader_epoch; /**< -1: unknown */
+	const char *metadata; /**< what was committed with it */
+} mq_group_offset_info;
+
+typedef struct mq_group_offset_infos {
+	size_t n;
+	const mq_group_offset_info *const *items;
+} mq_group_offset_infos;
+
+/** The offsets of a group for the partitions given, in their order, or (NULL) for
+ *  all that it has committed, by topic and number. */
+MQ_API MQ_MUST_CHECK mq_err mq_admin_list_group_offsets(mq_admin *admin, const char *group,
+							const mq_topic_partition *partitions,
+							size_t n, int timeout_ms,
+							const mq_group_offset_infos **out,
+							mq_error *error);
+
+/** An offset to be committed for a group. */
+typedef struct mq_group_offset {
+	const char *topic;
+	int32_t partition;
+	int64_t offset;
+	mq_opt_int leader_epoch;
+	const char *metadata; /**< NULL: "" */
+} mq_group_offset;
+
+/** Sets offsets of a group without members; with members the outcomes are
+ *  MQ_E_UNKNOWN_MEMBER_ID. */
+MQ_API MQ_MUST_CHECK mq_err mq_admin_alter_group_offsets(mq_admin *admin, const char *group,
+							 const mq_group_offset *offsets, size_t n,
+							 int timeout_ms, const mq_outcomes **out,
+							 mq_error *error);
+
+/** Deletes offsets of a group; MQ_E_GROUP_SUBSCRIBED_TO_TOPIC where it has
+ *  members that are subscribed to the topic. */
+MQ_API MQ_MUST_CHECK mq_err mq_admin_delete_group_offsets(mq_admin *admin, const char *group,
+							  const mq_topic_partition *partitions,
+							  size_t n, int timeout_ms,
+							  const mq_outcomes **out, mq_error *error);
 
 /* --- the cluster ----------------------------------------------------------- */
 

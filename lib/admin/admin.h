@@ -75,6 +75,18 @@ bool mq_adm_pause(struct mq_adm_call *call, int64_t us);
 
 mq_err mq_adm_nomem(struct mq_adm_call *call);
 
+/* All brokers of the cluster, in the call's arena. */
+mq_err mq_adm_all_brokers(struct mq_adm_call *call, struct mq_ask **asks, const int32_t **out,
+			  size_t *n);
+
+/* A new ask for the coordinator of a group. */
+struct mq_ask *mq_adm_ask_group(struct mq_adm_call *call, int16_t api_key,
+				const struct mq_message *message, const char *group,
+				struct mq_ask **asks);
+
+/* For check(): the error, if the coordinator is loading or has moved. */
+mq_err mq_adm_coordinator_error(int16_t err);
+
 /* --- results ----------------------------------------------------------------- */
 
 /* A zeroed struct at the head of a result; the rest goes into its arena. NULL
@@ -186,6 +198,21 @@ mq_err mq_adm_describe_cluster(struct mq_admin *admin, int timeout_ms, const mq_
 			       mq_error *error);
 mq_err mq_adm_describe_log_dirs(struct mq_admin *admin, const int32_t *brokers, size_t n,
 				int timeout_ms, const mq_log_dir_infos **out, mq_error *error);
+mq_err mq_adm_list_groups(struct mq_admin *admin, const char *const *states, size_t n_states,
+			  int timeout_ms, const mq_group_listings **out, mq_error *error);
+mq_err mq_adm_describe_groups(struct mq_admin *admin, const char *const *groups, size_t n,
+			      int timeout_ms, const mq_group_infos **out, mq_error *error);
+mq_err mq_adm_delete_groups(struct mq_admin *admin, const char *const *groups, size_t n,
+			    int timeout_ms, const mq_outcomes **out, mq_error *error);
+mq_err mq_adm_list_group_offsets(struct mq_admin *admin, const char *group,
+				 const mq_topic_partition *partitions, size_t n, int timeout_ms,
+				 const mq_group_offset_infos **out, mq_error *error);
+mq_err mq_adm_alter_group_offsets(struct mq_admin *admin, const char *group,
+				  const mq_group_offset *offsets, size_t n, int timeout_ms,
+				  const mq_outcomes **out, mq_error *error);
+mq_err mq_adm_delete_group_offsets(struct mq_admin *admin, const char *group,
+				   const mq_topic_partition *partitions, size_t n, int timeout_ms,
+				   const mq_outcomes **out, mq_error *error);
 mq_err mq_adm_api_versions(struct mq_admin *admin, int32_t broker, int timeout_ms,
 			   const mq_api_infos **out, mq_error *error);
 

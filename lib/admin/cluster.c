@@ -152,8 +152,7 @@ static bool fill_dirs(mq_log_dir_infos *infos, const struct mq_ask *asks)
 	return true;
 }
 
-/* All brokers of the cluster, in the call's arena. */
-static mq_err all_brokers(struct mq_adm_call *call, struct mq_ask **asks, const int32_t **out,
+mq_err mq_adm_all_brokers(struct mq_adm_call *call, struct mq_ask **asks, const int32_t **out,
 			  size_t *n)
 {
 	const struct mq_metadata_response *response;
@@ -184,7 +183,7 @@ mq_err mq_adm_describe_log_dirs(struct mq_admin *admin, const int32_t *brokers, 
 	if (!infos)
 		err = mq_adm_nomem(&call);
 	else if (!brokers)
-		err = all_brokers(&call, &metadata, &brokers, &n);
+		err = mq_adm_all_brokers(&call, &metadata, &brokers, &n);
 	for (size_t i = n; i-- > 0 && err == MQ_OK;) { /* asks are chained in front */
 		struct mq_ask *ask = mq_adm_ask_new(&call, MQ_API_DESCRIBE_LOG_DIRS,
 						    &mq_describe_log_dirs_request_message, &asks);

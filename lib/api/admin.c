@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "admin/admin.h"
+#include "api/admin_impl.h"
 #include "base/conf.h"
 #include "base/err.h"
 
@@ -63,8 +64,8 @@ const char *mq_config_source_name(mq_config_source source)
 
 /* --- checks ----------------------------------------------------------------------- */
 
-static mq_err check(const mq_admin *admin, const void *items, size_t n, const void *out,
-		    mq_error *error)
+mq_err mq_api_check_admin(const mq_admin *admin, const void *items, size_t n, const void *out,
+			  mq_error *error)
 {
 	if (!admin || !out)
 		return mq_fail(error, MQ_E_ARG, "the admin or the place for the result is NULL");
@@ -75,7 +76,7 @@ static mq_err check(const mq_admin *admin, const void *items, size_t n, const vo
 	return MQ_OK;
 }
 
-static mq_err check_name(const char *name, mq_error *error)
+mq_err mq_api_check_name(const char *name, mq_error *error)
 {
 	return name ? MQ_OK : mq_fail(error, MQ_E_ARG, "the name of an item is NULL");
 }
@@ -95,7 +96,7 @@ static mq_err check_assignments(const mq_assignment *assignments, size_t n, mq_e
 
 static mq_err check_new_topic(const mq_new_topic *topic, mq_error *error)
 {
-	mq_err err = check_name(topic->name, error);
+	mq_err err = mq_api_check_name(topic->name, error);
 
 	if (err == MQ_OK)
 		err = check_assignments(topic->assignments, topic->n_assignments, error);
@@ -117,7 +118,7 @@ static mq_err check_partitions(const mq_partition_at *partitions, size_t n, mq_e
 	mq_err err = MQ_OK;
 
 	for (size_t i = 0; i < n && err == MQ_OK; i++)
-		err = check_name(partitions[i].topic, error);
+		err = mq_api_check_name(partitions[i].topic, error);
 	return err;
 }
 
@@ -143,7 +144,7 @@ mq_err mq_admin_create_topics(mq_admin *admin, const mq_new_topic *topics, size_
 			      bool validate_only, int timeout_ms, const mq_outcomes **out,
 			      mq_error *error)
 {
-	mq_err err = check(admin, topics, n, out, error);
+	mq_err err = mq_api_check_admin(admin, topics, n, out, error);
 
 	for (size_t i = 0; i < n && err == MQ_OK; i++)
 		err = check_new_topic(&topics[i], error);
@@ -155,10 +156,10 @@ mq_err mq_admin_create_topics(mq_admin *admin, const mq_new_topic *topics, size_
 mq_err mq_admin_delete_topics(mq_admin *admin, const char *const *topics, size_t n, int timeout_ms,
 			      const mq_outcomes **out, mq_error *error)
 {
-	mq_err err = check(admin, topics, n, out, error);
+	mq_err err = mq_api_check_admin(admin, topics, n, out, error);
 
 	for (size_t i = 0; i < n && err == MQ_OK; i++)
-		err = check_name(topics[i], error);
+		err = mq_api_check_name(topics[i], error);
 	if (err != MQ_OK)
 		return err;
 	return mq_adm_delete_topics(admin, topics, n, timeout_ms, out, error);
@@ -168,10 +169,10 @@ mq_err mq_admin_create_partitions(mq_admin *admin, const mq_new_partitions *topi
 				  bool validate_only, int timeout_ms, const mq_outcomes **out,
 				  mq_error *error)
 {
-	mq_err err = check(admin, topics, n, out, error);
+	mq_err err = mq_api_check_admin(admin, topics, n, out, error);
 
 	for (size_t i = 0; i < n && err == MQ_OK; i++) {
-		err = check_name(topics[i].topic, error);
+		err = mq_api_check_name(topics[i].topic, error);
 		if (err == MQ_OK)
 			err = check_assignments(topics[i].assignments, topics[i].n_assignments,
 						error);
@@ -184,7 +185,7 @@ mq_err mq_admin_create_partitions(mq_admin *admin, const mq_new_partitions *topi
 mq_err mq_admin_list_topics(mq_admin *admin, int timeout_ms, const mq_topic_infos **out,
 			    mq_error *error)
 {
-	mq_err err = check(admin, NULL, 0, out, error);
+	mq_err err = mq_api_check_admin(admin, NULL, 0, out, error);
 
 	if (err != MQ_OK)
 		return err;
@@ -194,10 +195,10 @@ mq_err mq_admin_list_topics(mq_admin *admin, int timeout_ms, const mq_topic_info
 mq_err mq_admin_describe_topics(mq_admin *admin, const char *const *topics, size_t n,
 				int timeout_ms, const mq_topic_infos **out, mq_error *error)
 {
-	mq_err err = check(admin, topics, n, out, error);
+	mq_err err = mq_api_check_admin(admin, topics, n, out, error);
 
 	for (size_t i = 0; i < n && err == MQ_OK; i++)
-		err = check_name(topics[i], error);
+		err = mq_api_check_name(topics[i], error);
 	if (err != MQ_OK)
 		return err;
 	return mq_adm_describe_topics(admin, topics, n, false, timeout_ms, out, error);
@@ -206,13 +207,13 @@ mq_err mq_admin_describe_topics(mq_admin *admin, const char *const *topics, size
 mq_err mq_admin_describe_configs(mq_admin *admin, const mq_resource *resources, size_t n,
 				 int timeout_ms, const mq_config_infos **out, mq_error *error)
 {
-	mq_err err = check(admin, resources, n, out, error);
+	mq_err err = mq_api_check_admin(admin, resources, n, out, error);
 
 	for (size_t i = 0; i < n && err == MQ_OK; i++) {
-		err = check_name(resources[i].name, error);
+		err = mq_api_check_name(resources[i].name, error);
 		for (size_t j = 0; resources[i].keys && j < resources[i].n_keys && err == MQ_OK;
 		     j++)
-			err = check_name(resources[i].keys[j], error);
+			err = mq_api_check_name(resources[i].keys[j], error);
 	}
 	if (err != MQ_OK)
 		return err;
@@ -223,7 +224,7 @@ mq_err mq_admin_incremental_alter_configs(mq_admin *admin, const mq_alteration *
 					  size_t n, bool validate_only, int timeout_ms,
 					  const mq_outcomes **out, mq_error *error)
 {
-	mq_err err = check(admin, alterations, n, out, error);
+	mq_err err = mq_api_check_admin(admin, alterations, n, out, error);
 
 	if (err == MQ_OK)
 		err = check_alterations(alterations, n, false, error);
@@ -237,7 +238,7 @@ mq_err mq_admin_alter_configs(mq_admin *admin, const mq_alteration *alterations,
 			      bool validate_only, int timeout_ms, const mq_outcomes **out,
 			      mq_error *error)
 {
-	mq_err err = check(admin, alterations, n, out, error);
+	mq_err err = mq_api_check_admin(admin, alterations, n, out, error);
 
 	if (err == MQ_OK)
 		err = check_alterations(alterations, n, true, error);
@@ -250,7 +251,7 @@ mq_err mq_admin_list_offsets(mq_admin *admin, const mq_partition_at *partitions,
 			     bool committed_only, int timeout_ms, const mq_offset_infos **out,
 			     mq_error *error)
 {
-	mq_err err = check(admin, partitions, n, out, error);
+	mq_err err = mq_api_check_admin(admin, partitions, n, out, error);
 
 	if (err == MQ_OK)
 		err = check_partitions(partitions, n, error);
@@ -262,7 +263,7 @@ mq_err mq_admin_list_offsets(mq_admin *admin, const mq_partition_at *partitions,
 mq_err mq_admin_delete_records(mq_admin *admin, const mq_partition_at *partitions, size_t n,
 			       int timeout_ms, const mq_offset_infos **out, mq_error *error)
 {
-	mq_err err = check(admin, partitions, n, out, error);
+	mq_err err = mq_api_check_admin(admin, partitions, n, out, error);
 
 	if (err == MQ_OK)
 		err = check_partitions(partitions, n, error);
@@ -274,7 +275,7 @@ mq_err mq_admin_delete_records(mq_admin *admin, const mq_partition_at *partition
 mq_err mq_admin_describe_cluster(mq_admin *admin, int timeout_ms, const mq_cluster_info **out,
 				 mq_error *error)
 {
-	mq_err err = check(admin, NULL, 0, out, error);
+	mq_err err = mq_api_check_admin(admin, NULL, 0, out, error);
 
 	if (err != MQ_OK)
 		return err;
@@ -284,7 +285,7 @@ mq_err mq_admin_describe_cluster(mq_admin *admin, int timeout_ms, const mq_clust
 mq_err mq_admin_describe_log_dirs(mq_admin *admin, const int32_t *brokers, size_t n, int timeout_ms,
 				  const mq_log_dir_infos **out, mq_error *error)
 {
-	mq_err err = check(admin, brokers, brokers ? n : 0, out, error);
+	mq_err err = mq_api_check_admin(admin, brokers, brokers ? n : 0, out, error);
 
 	if (err != MQ_OK)
 		return err;
@@ -294,7 +295,7 @@ mq_err mq_admin_describe_log_dirs(mq_admin *admin, const int32_t *brokers, size_
 mq_err mq_admin_describe_producers(mq_admin *admin, const mq_partition_at *partitions, size_t n,
 				   int timeout_ms, const mq_producers_infos **out, mq_error *error)
 {
-	mq_err err = check(admin, partitions, n, out, error);
+	mq_err err = mq_api_check_admin(admin, partitions, n, out, error);
 
 	if (err == MQ_OK)
 		err = check_partitions(partitions, n, error);
@@ -306,7 +307,7 @@ mq_err mq_admin_describe_producers(mq_admin *admin, const mq_partition_at *parti
 mq_err mq_admin_api_versions(mq_admin *admin, int32_t broker, int timeout_ms,
 			     const mq_api_infos **out, mq_error *error)
 {
-	mq_err err = check(admin, NULL, 0, out, error);
+	mq_err err = mq_api_check_admin(admin, NULL, 0, out, error);
 
 	if (err != MQ_OK)
 		return err;
