@@ -32,6 +32,9 @@ static int64_t ready_us(const struct mq_acc *acc, const struct mq_acc_part *part
 {
 	const struct mq_acc_batch *batch = first(part);
 
+	/* One at a time means one a partition, also while its leader moves. */
+	if (acc->settings.in_flight_max == 1 && part->in_flight > 0)
+		return INT64_MAX;
 	if (!part->leader || part->leader->in_flight >= acc->settings.in_flight_max ||
 	    !mq_acc_may_send(acc, part, batch))
 		return INT64_MAX;

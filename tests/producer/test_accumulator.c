@@ -318,6 +318,37 @@ END_TEST
 
 /* --- time ------------------------------------------------------------------------- */
 
+START_TEST(one_in_flight_keeps_the_order_while_the_leader_moves)
+{
+	struct mq_producer_settings s = plain_settings();
+	struct mq_acc_hint hint = {2, 1};
+	struct mq_acc_broker *old;
+	struct mq_acc_batch *batch;
+	struct mq_list batches;
+	struct core core;
+
+	s.in_flight_max = 1;
+	core_init(&core, &s, 1);
+	ck_assert_int_eq(put(&core, 0, 900), MQ_OK);
+	ck_assert_int_eq(put(&core, 0, 900), MQ_OK);
+	batch = drain_one(&core);
+	ck_assert_ptr_nonnull(batch);
+	old = batch->part->leader;
+	ck_assert(mq_acc_take_hint(&core.acc, batch->part, &hint));
+	ck_assert(batch->part->leader != old);
+	ck_assert_ptr_null(drain(&core, &batches));
+	batch->part->leader = old;
+	answer(&core, batch, MQ_E_NOT_LEADER_OR_FOLLOWER, -1);
+	core.now_us += 100 * MS;
+	ck_assert_ptr_eq(drain_one(&core), batch);
+	answer(&core, batch, MQ_OK, 0);
+	batch = drain_one(&core);
+	ck_assert_ptr_nonnull(batch);
+	answer(&core, batch, MQ_OK, 1);
+	core_deinit(&core);
+}
+END_TEST
+
 START_TEST(delivery_timeout_ends_what_waits_and_what_is_in_flight)
 {
 	struct mq_producer_settings s = plain_settings();
@@ -607,6 +638,7 @@ int main(void)
 	    memory_is_bounded_and_used_again,
 	    memory_that_is_not_needed_is_given_back,
 	    nothing_is_allocated_for_a_record,
+	    one_in_flight_keeps_the_order_while_the_leader_moves,
 	    delivery_timeout_ends_what_waits_and_what_is_in_flight,
 	    a_retry_waits_longer_each_time_and_gives_up_after_retries,
 	    what_cannot_be_mended_is_not_tried_again,

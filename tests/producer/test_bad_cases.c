@@ -371,8 +371,8 @@ START_TEST(delivery_has_a_deadline_that_says_why)
 	kit_init(&kit);
 	EACH_WAY(tcp)
 	{
-		mq_producer *p = kit_producer(&kit, tcp, "delivery.timeout.ms", "400",
-					      "request.timeout.ms", "390", NULL);
+		mq_producer *p = kit_producer(&kit, tcp, "delivery.timeout.ms", "1500",
+					      "request.timeout.ms", "1400", NULL);
 		struct tally tally = {0};
 
 		kit_send_numbered(p, "deadline", 0, 1, &tally);
