@@ -196,14 +196,14 @@ KNOWN("group.coordinator.threads", B, INT, "1", 1, HIGH, NULL, "Threads of the g
 	NULL)
 KEY("group.id", C, STRING, NULL, LOW, HIGH, NULL,
 	"The consumer group that shares the topics out and keeps the offsets.", NULL)
-KNOWN("group.initial.rebalance.delay.ms", B, INT, "3000", LOW, HIGH, NULL,
+KEY("group.initial.rebalance.delay.ms", B, INT, "3000", LOW, HIGH, NULL,
 	"How long a new group waits for more members.", NULL)
 KEY("group.instance.id", C, STRING, NULL, LOW, HIGH, NULL,
 	"The name of a static member, which may be away for session.timeout.ms without a rebalance.", NULL)
-KNOWN("group.max.session.timeout.ms", B, INT, "1800000", LOW, HIGH, NULL,
+KEY("group.max.session.timeout.ms", B, INT, "1800000", LOW, HIGH, NULL,
 	"Longest session timeout a member may ask for.", NULL)
-KNOWN("group.max.size", B, INT, "2147483647", 1, HIGH, NULL, "Most members of a group.", NULL)
-KNOWN("group.min.session.timeout.ms", B, INT, "6000", LOW, HIGH, NULL,
+KEY("group.max.size", B, INT, "2147483647", 1, HIGH, NULL, "Most members of a group.", NULL)
+KEY("group.min.session.timeout.ms", B, INT, "6000", LOW, HIGH, NULL,
 	"Shortest session timeout a member may ask for.", NULL)
 KNOWN("group.protocol", C, STRING, "classic", LOW, HIGH, "~CLASSIC|CONSUMER",
 	"The protocol of groups; libmq speaks classic.", NULL)

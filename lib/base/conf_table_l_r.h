@@ -206,25 +206,25 @@ KNOWN("num.replica.alter.log.dirs.threads", B, INT, NULL, LOW, HIGH, NULL,
 	"Threads that move replicas between log directories.", NULL)
 KNOWN("num.replica.fetchers", B, INT, "1", LOW, HIGH, NULL,
 	"Threads that fetch from each other broker.", NULL)
-KNOWN("offset.metadata.max.bytes", B, INT, "4096", LOW, HIGH, NULL,
+KEY("offset.metadata.max.bytes", B, INT, "4096", LOW, HIGH, NULL,
 	"Most bytes of metadata with a committed offset.", NULL)
 KNOWN("offsets.commit.required.acks", B, SHORT, "-1", LOW, HIGH, NULL,
 	"Acknowledgements a commit of offsets waits for.", NULL)
-KNOWN("offsets.commit.timeout.ms", B, INT, "5000", 1, HIGH, NULL,
+KEY("offsets.commit.timeout.ms", B, INT, "5000", 1, HIGH, NULL,
 	"Longest wait for the commit of an offset.", NULL)
-KNOWN("offsets.load.buffer.size", B, INT, "5242880", 1, HIGH, NULL,
+KEY("offsets.load.buffer.size", B, INT, "5242880", 1, HIGH, NULL,
 	"Bytes read at a time when committed offsets are loaded.", NULL)
-KNOWN("offsets.retention.check.interval.ms", B, LONG, "600000", 1, HIGH, NULL,
+KEY("offsets.retention.check.interval.ms", B, LONG, "600000", 1, HIGH, NULL,
 	"Time between looks for expired committed offsets.", NULL)
-KNOWN("offsets.retention.minutes", B, INT, "10080", 1, HIGH, NULL,
+KEY("offsets.retention.minutes", B, INT, "10080", 1, HIGH, NULL,
 	"How long the offsets of an empty group are kept, in minutes.", NULL)
 KNOWN("offsets.topic.compression.codec", B, INT, "0", LOW, HIGH, NULL,
 	"Codec of the topic of committed offsets.", NULL)
-KNOWN("offsets.topic.num.partitions", B, INT, "50", 1, HIGH, NULL,
+KEY("offsets.topic.num.partitions", B, INT, "50", 1, HIGH, NULL,
 	"Partitions of the topic of committed offsets.", NULL)
 KNOWN("offsets.topic.replication.factor", B, SHORT, "3", 1, HIGH, NULL,
 	"Replicas of the topic of committed offsets.", NULL)
-KNOWN("offsets.topic.segment.bytes", B, INT, "104857600", 1, HIGH, NULL,
+KEY("offsets.topic.segment.bytes", B, INT, "104857600", 1, HIGH, NULL,
 	"Segment size of the topic of committed offsets.", NULL)
 KEY("partition.assignment.strategy", C, LIST, "range,cooperative-sticky", LOW, HIGH, NULL,
 	"Assignors, the preferred one first: range, roundrobin, sticky, cooperative-sticky, or the program's.", NULL)

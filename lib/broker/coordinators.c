@@ -5,7 +5,7 @@
  */
 #include "base/err.h"
 #include "broker/registry.h"
-#include "coordinator/runtime.h"
+#include "coordinator/groups.h"
 #include "protocol/messages/find_coordinator.h"
 #include "protocol/wire.h"
 
@@ -27,10 +27,12 @@ static const struct kind_info kinds[KINDS] = {
 			  "transaction.state.log.segment.bytes", "uncompressed"},
 };
 
-/* NULL: there are no coordinators of this kind. */
+/* NULL: the core has not come as far. */
 static struct mq_runtime *runtime_of(const struct mq_core *core, enum kind kind)
 {
-	return kind == KIND_TRANSACTION ? mq_txns_runtime(core->txns) : NULL;
+	if (kind == KIND_GROUP)
+		return core->groups ? mq_groups_runtime(core->groups) : NULL;
+	return core->txns ? mq_txns_runtime(core->txns) : NULL;
 }
 
 /* --- attaching ------------------------------------------------------------------------ */
@@ -67,12 +69,14 @@ void mq_coordinators_lose(struct mq_core *core, const struct mq_topic *topic, st
 		if (rt && strcmp(topic->name, kinds[kind].topic) == 0)
 			mq_runtime_detach(rt, MQ_E_COORDINATOR_NOT_AVAILABLE, tasks);
 	}
+	if (!mq_topic_is_internal(topic->name_bytes))
+		mq_groups_topic_deleted(core->groups, topic->name_bytes, tasks);
 }
 
 void mq_coordinators_stop(struct mq_core *core, struct mq_list *tasks)
 {
 	for (enum kind kind = 0; kind < KINDS; kind++) {
-		struct mq_runtime *rt = core->txns ? runtime_of(core, kind) : NULL;
+		struct mq_runtime *rt = runtime_of(core, kind);
 
 		if (rt)
 			mq_runtime_stop(rt, tasks);

@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "broker/internal.h"
+#include "coordinator/groups.h"
 
 /* Spare codec memory, and how much of it each may keep between uses. */
 #define MQ_SCRATCHES_MAX     4
@@ -474,6 +475,8 @@ mq_err mq_core_open(struct mq_core **out, const struct mq_core_args *args, mq_er
 		err = mq_producer_ids_new(core);
 	if (!err)
 		err = make_coordinators(core);
+	if (!err)
+		err = mq_groups_open(core);
 	if (err)
 		mq_fail(error, err, "no memory for the broker");
 	if (!err)
@@ -584,6 +587,7 @@ void mq_core_close(struct mq_core *core)
 	mq_mutex_unlock(&core->lock);
 	mq_producer_ids_free(core);
 	mq_txns_free(core->txns);
+	mq_groups_free(core->groups);
 	mq_sessions_free(core);
 	mq_mutex_lock(&core->lock);
 	store = core->store;

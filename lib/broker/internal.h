@@ -178,6 +178,7 @@ struct mq_core {
 	struct mq_sessions *sessions;
 	struct mq_producer_ids *producer_ids;
 	struct mq_txns *txns;
+	struct mq_groups *groups;
 	struct mq_list scratches; /* spare codec memory */
 	int n_scratches;
 	int n_jobs; /* on workers */
@@ -232,6 +233,16 @@ void mq_handle_fetch(struct mq_core *core, struct mq_call *call);
 void mq_handle_list_offsets(struct mq_core *core, struct mq_call *call);
 void mq_handle_metadata(struct mq_core *core, struct mq_call *call);
 void mq_handle_find_coordinator(struct mq_core *core, struct mq_call *call);
+void mq_handle_join_group(struct mq_core *core, struct mq_call *call);
+void mq_handle_sync_group(struct mq_core *core, struct mq_call *call);
+void mq_handle_heartbeat(struct mq_core *core, struct mq_call *call);
+void mq_handle_leave_group(struct mq_core *core, struct mq_call *call);
+void mq_handle_offset_commit(struct mq_core *core, struct mq_call *call);
+void mq_handle_offset_fetch(struct mq_core *core, struct mq_call *call);
+void mq_handle_offset_delete(struct mq_core *core, struct mq_call *call);
+void mq_handle_list_groups(struct mq_core *core, struct mq_call *call);
+void mq_handle_describe_groups(struct mq_core *core, struct mq_call *call);
+void mq_handle_delete_groups(struct mq_core *core, struct mq_call *call);
 void mq_handle_api_versions(struct mq_core *core, struct mq_call *call);
 void mq_handle_create_topics(struct mq_core *core, struct mq_call *call);
 void mq_handle_delete_topics(struct mq_core *core, struct mq_call *call);
@@ -289,6 +300,9 @@ mq_err mq_producer_ids_new(struct mq_core *core);
 void mq_producer_ids_free(struct mq_core *core);
 mq_err mq_sessions_new(struct mq_core *core, int32_t slots);
 void mq_sessions_free(struct mq_core *core);
+
+/* handle_groups.c */
+mq_err mq_groups_open(struct mq_core *core);
 
 /* topics.c: [U], may block. The next block of producer ids no broker has had. */
 mq_err mq_topics_producer_block(struct mq_core *core, int64_t *first, int64_t *n);

@@ -69,9 +69,12 @@ mq_err mq_coord_client_err(mq_err err)
 	case MQ_E_IO:
 	case MQ_E_NOSPC:
 	case MQ_E_SYSTEM:
+	case MQ_E_CLOSED:
 		return MQ_E_NOT_COORDINATOR;
+	case MQ_E_NOMEM:
+		return MQ_E_COORDINATOR_NOT_AVAILABLE;
 	default:
-		return err;
+		return err > MQ_E_NOMEM ? err : MQ_E_UNKNOWN_SERVER_ERROR;
 	}
 }
 
@@ -273,4 +276,9 @@ int64_t mq_coord_wall_ms(const struct mq_coord *coord)
 struct mq_deadlines *mq_coord_deadlines(const struct mq_coord *coord)
 {
 	return coord->rt->args.deadlines;
+}
+
+struct mq_env *mq_coord_env(const struct mq_coord *coord)
+{
+	return coord->rt->args.shard->env;
 }

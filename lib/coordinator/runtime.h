@@ -137,6 +137,7 @@ const struct mq_logger *mq_coord_logger(const struct mq_coord *coord);
 int64_t mq_coord_now_us(const struct mq_coord *coord);
 int64_t mq_coord_wall_ms(const struct mq_coord *coord);
 struct mq_deadlines *mq_coord_deadlines(const struct mq_coord *coord);
+struct mq_env *mq_coord_env(const struct mq_coord *coord); /* for randomness */
 
 /* --- writing --------------------------------------------------------------------------- */
 
@@ -178,8 +179,8 @@ void mq_write_marker(struct mq_write *write, const struct mq_replay_marker *mark
  *
  * err is for clients: COORDINATOR_NOT_AVAILABLE, NOT_COORDINATOR,
  * REQUEST_TIMED_OUT, COORDINATOR_LOAD_IN_PROGRESS, MESSAGE_TOO_LARGE,
- * RECORD_LIST_TOO_LARGE, UNKNOWN_SERVER_ERROR, MQ_E_NOMEM, and of transactional
- * writes the log's answers about the producer.
+ * RECORD_LIST_TOO_LARGE, UNKNOWN_SERVER_ERROR, and of transactional writes the log's
+ * answers about the producer.
  */
 mq_err mq_write_submit(struct mq_write *write, int64_t timeout_us,
 		       void (*done)(void *arg, mq_err err, struct mq_list *tasks), void *arg,

@@ -105,6 +105,8 @@ static mq_err adapt_conf(mq_conf *conf, mq_error *error)
 		err = mq_conf_set(conf, "listeners", "", error);
 	if (!err && !mq_conf_is_set(conf, "log.dirs") && !mq_conf_is_set(conf, "log.dir"))
 		err = mq_conf_set(conf, "log.dirs", DEFAULT_LOG_DIR, error);
+	if (!err && !mq_conf_is_set(conf, "group.initial.rebalance.delay.ms"))
+		err = mq_conf_set(conf, "group.initial.rebalance.delay.ms", "0", error);
 	return err;
 }
 
