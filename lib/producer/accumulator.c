@@ -202,22 +202,20 @@ struct mq_acc_part *mq_acc_choose(struct mq_acc *acc, struct mq_acc_topic *topic
 {
 	const struct mq_producer_settings *s = &acc->settings;
 	bool by_key = record->key.data && !s->ignore_keys;
-	int64_t at = record->partition.value;
+	int64_t at;
 
 	assert(topic->n > 0);
-	if (!record->partition.set) {
-		if (s->partitioner == MQ_PARTITION_BY_USER)
-			at = s->partition(s->partition_arg, record, topic->n, topic->available,
-					  topic->n_available);
-		else if (s->partitioner == MQ_PARTITION_ROUND_ROBIN)
-			at = round_robin(topic);
-		else if (by_key)
-			at = mq_partition_by_hash(record->key, topic->n);
-		else if (s->partitioner == MQ_PARTITION_STICKY)
-			at = sticky(acc, topic);
-		else
-			at = round_robin(topic);
-	}
+	if (record->partition.set)
+		at = record->partition.value;
+	else if (s->partitioner == MQ_PARTITION_BY_USER)
+		at = s->partition(s->partition_arg, record, topic->n, topic->available,
+				  topic->n_available);
+	else if (by_key && s->partitioner != MQ_PARTITION_ROUND_ROBIN)
+		at = mq_partition_by_hash(record->key, topic->n);
+	else if (s->partitioner == MQ_PARTITION_STICKY)
+		at = sticky(acc, topic);
+	else
+		at = round_robin(topic);
 	if (at >= 0 && at < topic->n)
 		return topic->parts[at];
 	mq_fail(error, MQ_E_ARG, "there is no partition %" PRId64 " of %.249s, which has %d", at,

@@ -252,15 +252,11 @@ static bool is_big(const struct mq_producer *p, const mq_record *record)
 	       record->value.size > p->acc.settings.request_max / 4;
 }
 
-/* The time of a record that has none. It is read when its batch is opened; in a
- * batch that has to wait the cheap clock tells whether that was long ago. */
-static int64_t stamp(struct mq_producer *p, struct mq_acc_batch *batch)
+/* The time for new records of a batch that is open for long. */
+static int64_t stamp_again(struct mq_producer *p, struct mq_acc_batch *batch)
 {
-	int64_t coarse_us;
+	int64_t coarse_us = mq_env_now_coarse_us(p->env);
 
-	if (!batch->overdue)
-		return batch->stamp_ms;
-	coarse_us = mq_env_now_coarse_us(p->env);
 	if (coarse_us - batch->stamped_us >= 1000) {
 		batch->stamped_us = coarse_us;
 		batch->stamp_ms = mq_env_wall_ms(p->env);
@@ -322,18 +318,20 @@ static mq_err fail_full(const struct mq_producer *p, const struct mq_acc_part *p
 		       batch ? batch->error.text : "");
 }
 
-/* Puts the record into the open batch of its partition. MQ_E_FULL: there is
- * none, or no room in it; MQ_E_NOMEM. The lock is held. */
+/* Puts the record into the open batch of its partition. A record that has no
+ * time gets the one that was read when the batch was opened. MQ_E_FULL: there is
+ * no open batch, or no room in it; MQ_E_NOMEM. The lock is held. */
 static inline mq_err put(struct mq_producer *p, struct mq_acc_part *part, const mq_record *record,
 			 mq_sent_cb *done, void *arg)
 {
 	struct mq_acc_batch *batch = mq_acc_open_batch(part);
+	int64_t timestamp = record->timestamp.value;
 
 	if (!batch)
 		return MQ_E_FULL;
-	return mq_acc_append(&p->acc, batch, record,
-			     record->timestamp.set ? record->timestamp.value : stamp(p, batch),
-			     done, arg);
+	if (!record->timestamp.set)
+		timestamp = batch->overdue ? stamp_again(p, batch) : batch->stamp_ms;
+	return mq_acc_append(&p->acc, batch, record, timestamp, done, arg);
 }
 
 /* The same where a batch has to be opened, and its memory waited for maybe. */

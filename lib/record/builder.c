@@ -241,15 +241,14 @@ static inline size_t length_size(size_t bytes, int64_t timestamp_delta, int64_t 
 	return bytes < BODY_MIN ? 1 : 2;
 }
 
-size_t mq_builder_append_at(struct mq_builder *builder, int64_t offset, int64_t timestamp,
-			    mq_bytes key, mq_bytes value, const struct mq_header_view *headers,
-			    size_t n)
+static inline __attribute__((always_inline)) size_t
+append(struct mq_builder *builder, int64_t offset, int64_t timestamp, mq_bytes key, mq_bytes value,
+       const struct mq_header_view *headers, size_t n)
 {
 	int64_t offset_delta = offset - builder->spec.base_offset, timestamp_delta;
 	size_t bytes = key.size + value.size, length, body;
 	uint8_t *start, *p;
 
-	assert(offset >= builder->next_offset);
 	/* A record of common size is written at once and measured by what was
 	 * written: it is only the room for its length that has to be known. */
 	if (n || (key.size | value.size) > BODY_MAX || bytes > BODY_MAX - OVERHEAD_MAX ||
@@ -280,8 +279,15 @@ size_t mq_builder_append_at(struct mq_builder *builder, int64_t offset, int64_t 
 size_t mq_builder_append(struct mq_builder *builder, int64_t timestamp, mq_bytes key,
 			 mq_bytes value, const struct mq_header_view *headers, size_t n)
 {
-	return mq_builder_append_at(builder, builder->next_offset, timestamp, key, value, headers,
-				    n);
+	return append(builder, builder->next_offset, timestamp, key, value, headers, n);
+}
+
+size_t mq_builder_append_at(struct mq_builder *builder, int64_t offset, int64_t timestamp,
+			    mq_bytes key, mq_bytes value, const struct mq_header_view *headers,
+			    size_t n)
+{
+	assert(offset >= builder->next_offset);
+	return append(builder, offset, timestamp, key, value, headers, n);
 }
 
 size_t mq_builder_append_view(struct mq_builder *builder, const struct mq_record_view *record)
