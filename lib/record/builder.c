@@ -10,6 +10,9 @@
 
 #define OWNED_MIN (4 * MQ_PAGE_SIZE) /* first size of memory of our own */
 
+/* Records are checksummed in steps of so many bytes: few enough for the cache. */
+#define SUM_STEP (12u * 1024)
+
 /* All parts of a record whose sizes vary. */
 struct shape {
 	int64_t timestamp_delta;
@@ -65,7 +68,8 @@ void mq_builder_reset(struct mq_builder *builder, const struct mq_batch_spec *sp
 {
 	assert(!(spec->attributes & MQ_BATCH_COMPRESSION) && spec->base_offset >= 0);
 	builder->spec = *spec;
-	builder->size = MQ_BATCH_HEAD_SIZE;
+	builder->size = builder->summed = MQ_BATCH_HEAD_SIZE;
+	builder->crc = 0;
 	builder->base_timestamp = has_horizon(builder) ? spec->delete_horizon : MQ_NO_TIMESTAMP;
 	builder->max_timestamp = MQ_NO_TIMESTAMP;
 	builder->next_offset = spec->base_offset;
@@ -167,6 +171,18 @@ size_t mq_builder_batch_size_one(mq_bytes key, mq_bytes value, const struct mq_h
 	return size ? MQ_BATCH_HEAD_SIZE + size : 0;
 }
 
+/* Takes new records into the checksum while they are in the cache: closing, maybe
+ * on another thread, does not fetch them again. What is to be compressed has
+ * its checksum taken afterwards. */
+static __attribute__((noinline)) void sum_up(struct mq_builder *builder)
+{
+	if (builder->spec.compression != MQ_COMPRESSION_NONE)
+		return;
+	builder->crc = mq_crc32c(builder->crc, builder->data + builder->summed,
+				 builder->size - builder->summed);
+	builder->summed = builder->size;
+}
+
 /* What every way of appending ends with. */
 static inline void count_record(struct mq_builder *builder, int64_t offset, int64_t timestamp,
 				size_t size)
@@ -180,6 +196,8 @@ static inline void count_record(struct mq_builder *builder, int64_t offset, int6
 	builder->next_offset = offset + 1;
 	builder->record_count++;
 	builder->size += size;
+	if (builder->size - builder->summed >= SUM_STEP)
+		sum_up(builder);
 }
 
 /* Writes all but the headers, for which room is left; returns where they go. */
@@ -318,6 +336,18 @@ void mq_builder_set_last_offset(struct mq_builder *builder, int64_t last_offset)
 	builder->next_offset = last_offset + 1;
 }
 
+/* The checksum of a batch with its head. */
+static uint32_t sum(const struct mq_builder *builder, const uint8_t *p, size_t size)
+{
+	uint32_t head, rest;
+
+	if (builder->summed == MQ_BATCH_HEAD_SIZE)
+		return mq_crc32c(0, p + MQ_BATCH_CRC_FROM, size - MQ_BATCH_CRC_FROM);
+	head = mq_crc32c(0, p + MQ_BATCH_CRC_FROM, MQ_BATCH_HEAD_SIZE - MQ_BATCH_CRC_FROM);
+	rest = mq_crc32c(builder->crc, p + builder->summed, size - builder->summed);
+	return mq_crc32c_combine(head, rest, size - MQ_BATCH_HEAD_SIZE);
+}
+
 static void put_head(const struct mq_builder *builder, uint8_t *p, size_t size,
 		     enum mq_compression compression)
 {
@@ -336,8 +366,7 @@ static void put_head(const struct mq_builder *builder, uint8_t *p, size_t size,
 	mq_put16(p + MQ_BATCH_AT_PRODUCER_EPOCH, (uint16_t)spec->producer_epoch);
 	mq_put32(p + MQ_BATCH_AT_BASE_SEQUENCE, (uint32_t)spec->base_sequence);
 	mq_put32(p + MQ_BATCH_AT_RECORD_COUNT, (uint32_t)builder->record_count);
-	mq_put32(p + MQ_BATCH_AT_CRC,
-		 mq_crc32c(0, p + MQ_BATCH_CRC_FROM, size - MQ_BATCH_CRC_FROM));
+	mq_put32(p + MQ_BATCH_AT_CRC, sum(builder, p, size));
 }
 
 mq_err mq_builder_close(struct mq_builder *builder, struct mq_codec_scratch *scratch,

@@ -39,6 +39,8 @@ struct mq_builder {
 	size_t size;     /* so far, the head included */
 	size_t capacity; /* of data now */
 	size_t size_max; /* data may grow to this when it is ours */
+	size_t summed;   /* up to here, the head left out, the bytes are in ... */
+	uint32_t crc;    /* ... the checksum */
 	bool owned;
 	int64_t base_timestamp; /* of the first record */
 	int64_t max_timestamp;

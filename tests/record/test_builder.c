@@ -201,6 +201,32 @@ START_TEST(memory_of_its_own_grows_to_the_limit)
 }
 END_TEST
 
+/* The checksum is taken in steps as records come; the head, which is part of it,
+ * comes last. */
+START_TEST(a_batch_of_any_length_has_the_right_checksum)
+{
+	static char bytes[3000];
+	const struct mq_header_view header = {mq_str("h"), mq_str("x")};
+
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (char)(i * 31 >> 3);
+	for (int n = 0; n < 60; n++) {
+		start(NULL, 1 << 20);
+		builder.spec.producer_id = n;
+		for (int i = 0; i < n; i++)
+			ck_assert_uint_gt(mq_builder_append(&builder, i, null,
+							    mq_mem(bytes, (size_t)i * 50), &header,
+							    (size_t)(i % 3 == 0)),
+					  0);
+		ck_assert_int_eq(finish().record_count, n);
+		mq_builder_reset(&builder, &spec);
+		ck_assert_uint_gt(mq_builder_append(&builder, 0, null, null, NULL, 0), 0);
+		finish();
+		mq_builder_deinit(&builder);
+	}
+}
+END_TEST
+
 START_TEST(every_codec_shrinks_and_comes_back)
 {
 	for (int codec = 1; codec <= MQ_COMPRESSION_MAX; codec++) {
@@ -347,6 +373,7 @@ int main(void)
 	    records_of_every_length_are_predicted_written_and_read,
 	    a_full_batch_takes_nothing_and_stays_whole,
 	    memory_of_its_own_grows_to_the_limit,
+	    a_batch_of_any_length_has_the_right_checksum,
 	    every_codec_shrinks_and_comes_back,
 	    what_does_not_shrink_stays_plain,
 	    the_head_says_what_the_spec_says,
