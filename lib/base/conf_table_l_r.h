@@ -269,8 +269,9 @@ KNOWN("quota.window.num", B, INT, "11", 1, HIGH, NULL, "Samples kept for the quo
 	NULL)
 KNOWN("quota.window.size.seconds", B, INT, "1", 1, HIGH, NULL,
 	"Length of a sample of the quotas of clients.", NULL)
-KEY("receive.buffer.bytes", A | C, INT, "65536", -1, HIGH, NULL,
-	"Receive buffer of a socket; -1 for the system's choice.", NULL)
+KEY("receive.buffer.bytes", A | C, INT, "-1", -1, HIGH, NULL,
+	"Receive buffer of a socket; -1 for the system's choice, which grows (Kafka's 65536 does not).",
+	NULL)
 KEY("receive.buffer.bytes", P, INT, "32768", -1, HIGH, NULL,
 	"Socket receive buffer; -1 leaves the system's.", NULL)
 KEY("reconnect.backoff.max.ms", A | P | C, LONG, "1000", 0, HIGH, NULL,

@@ -29,6 +29,10 @@
  * that the next one starts at the start of a page. */
 #define EXACT_BYTES (32u * 1024)
 
+/* In the middle of a big frame the loop is woken for this much at a time: being
+ * woken costs more than what a few packets bring. */
+#define LOW_MARK_MAX (256 * 1024)
+
 /* What one connection may receive before others of its loop have their turn. */
 #define TURN_BYTES (1024u * 1024)
 
@@ -409,6 +413,22 @@ static void on_eof(struct mq_conn *conn)
 		fail_text(conn, MQ_E_DISCONNECTED, "the peer closed the connection");
 }
 
+/* Before waiting: asks to be woken when it is worth while. The system wakes for
+ * the end of the connection, and for a full window, all the same. */
+static void set_low_mark(struct mq_conn *conn)
+{
+	size_t have = conn->end - conn->begin, need = conn->block ? frame_need(conn) : 0;
+	int mark = 1;
+
+	if (conn->tls)
+		return;
+	if (need > have && need - have > EXACT_BYTES)
+		mark = (int)MQ_MIN(need - have, (size_t)LOW_MARK_MAX);
+	if (mark != conn->low_mark)
+		set_int(conn->fd, SOL_SOCKET, SO_RCVLOWAT, mark);
+	conn->low_mark = mark;
+}
+
 /* Reads until the socket is empty, the buffer is full or others have their
  * turn. */
 static void receive(struct mq_conn *conn)
@@ -502,8 +522,10 @@ static void send_on(struct mq_conn *conn)
 		fail_errno(conn, failed_errno);
 		return;
 	}
-	if (!conn->paused && !conn->eof)
+	if (!conn->paused && !conn->eof) {
+		set_low_mark(conn);
 		want |= MQ_READABLE;
+	}
 	mq_watch_want(&conn->watch, want);
 }
 
@@ -554,6 +576,7 @@ static void conn_init(struct mq_conn *conn, const struct mq_conn_args *args)
 	conn->frame_max = args->frame_max;
 	conn->send_max = args->send_max;
 	conn->fd = args->fd;
+	conn->low_mark = 1;
 	conn->open = !args->tls;
 	conn->active_us = mq_env_now_coarse_us(mq_loop_env(args->loop));
 	conn->partial_us = args->tls ? conn->active_us : INT64_MAX;
