@@ -160,6 +160,11 @@ static void take(struct mq_listener *listener, int fd, const struct sockaddr_sto
 
 	peer_host(peer, host, sizeof(host));
 	mq_mutex_lock(&server->lock);
+	if (atomic_load(&server->draining)) {
+		mq_mutex_unlock(&server->lock);
+		close(fd);
+		return;
+	}
 	limit = admit(server, host);
 	if (!limit && !mq_session_new(worker, listener, fd, host)) {
 		dismiss(server, host);

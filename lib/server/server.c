@@ -234,7 +234,10 @@ mq_err mq_server_start(struct mq_server *server, const struct mq_server_api *api
 
 void mq_server_drain(struct mq_server *server)
 {
+	/* Under the lock, so that no connection is counted in from here on. */
+	mq_mutex_lock(&server->lock);
 	atomic_store(&server->draining, true);
+	mq_mutex_unlock(&server->lock);
 	mq_loop_post(server->workers[0].loop, &server->stop_accepting);
 	for (int i = 0; i < server->n_workers; i++)
 		mq_loop_post(server->workers[i].loop, &server->workers[i].drain);

@@ -44,7 +44,7 @@ class Records(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.broker = Broker({'num.partitions': str(PARTITIONS)}).start()
+        cls.broker = Broker({'num.partitions': str(PARTITIONS), 'log.retention.ms': '-1'}).start()
 
     @classmethod
     def tearDownClass(cls):

@@ -19,7 +19,7 @@
 #define RECORDS       120
 #define SEEDS_DEFAULT 12
 
-static uint64_t seed;
+static _Atomic uint64_t current;
 static atomic_uint n_threads, n_yields;
 
 /* --- orders --------------------------------------------------------------------- */
@@ -35,11 +35,12 @@ static uint64_t next_random(uint64_t *state)
 
 static void yield(void)
 {
-	static _Thread_local uint64_t state;
-	uint64_t r;
+	static _Thread_local uint64_t state, of_seed;
+	uint64_t seed = atomic_load(&current), r;
 
-	if (state == 0)
-		state = seed * 1000 + atomic_fetch_add(&n_threads, 1) + 1;
+	if (seed != of_seed)
+		state = seed * 1000 + atomic_fetch_add(&n_threads, 1);
+	of_seed = seed;
 	r = next_random(&state) % 64;
 	if (r < 12) {
 		atomic_fetch_add(&n_yields, 1);
@@ -99,7 +100,7 @@ static void *send_all(void *arg)
 		err = mq_producer_send(run->producer, &record, on_sent, s, NULL);
 		if (err != MQ_OK && run->aborts)
 			break;
-		ck_assert_msg(err == MQ_OK, "seed %llu: %s", (unsigned long long)seed,
+		ck_assert_msg(err == MQ_OK, "seed %llu: %s", (unsigned long long)current,
 			      mq_err_text(err));
 		atomic_fetch_add(&run->taken, 1);
 		if (i % 50 == 49)
@@ -139,7 +140,7 @@ static void check_value(void *arg, const mq_segment_batch *batch, const mq_segme
 	++*next;
 }
 
-static void run_seed(struct kit *kit)
+static void run_seed(struct kit *kit, uint64_t seed)
 {
 	static const char *const sizes[] = {"1", "600", "16384"};
 	static const char *const lingers[] = {"0", "1", "5"};
@@ -194,8 +195,11 @@ START_TEST(threads_in_many_orders_lose_no_record_and_no_callback)
 
 	kit_init(&kit);
 	atomic_store(&mq_env_yield_hook, yield);
-	for (seed = first; seed < first + n; seed++)
-		run_seed(&kit);
+	for (uint64_t seed = first; seed < first + n; seed++) {
+		atomic_store(&current, seed);
+		atomic_store(&n_threads, 1);
+		run_seed(&kit, seed);
+	}
 	atomic_store(&mq_env_yield_hook, NULL);
 	kit_deinit(&kit);
 	printf("%llu seeds from %llu, %u yields\n", (unsigned long long)n,

@@ -1,52 +1,18 @@
 """Apache Kafka's own tools against a real mq server, on the files it writes, and
-the other way round. `make check-kafka`; says clearly when it cannot run."""
+the other way round; libmq's producer into a real Kafka. `make check-kafka`; says
+clearly when it cannot run."""
 import os
-import random
 import re
-import shutil
-import socket
-import subprocess
 import sys
 import unittest
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.dirname(HERE))
-from broker import Broker, kcat, until  # noqa: E402
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from server import Kafka, fetch_jars, java  # noqa: E402
+from broker import Broker, kcat  # noqa: E402
+from produce_into_kafka import ProduceIntoKafka  # noqa: E402, F401
 
-WORK = os.path.join(os.path.abspath(os.environ.get('builddir', '.')), 'kafka')
-JARS = os.path.join(WORK, 'jars')
 LINES = [b'line %d of the file' % i for i in range(20000)]
 CODECS = ('none', 'gzip', 'snappy', 'lz4', 'zstd')
-
-
-def skip(why):
-    print('### check-kafka was SKIPPED: ' + why)
-    sys.exit(0)
-
-
-def fetch_jars():
-    for program in ('java', 'mvn'):
-        if shutil.which(program) is None:
-            skip(program + ' is not installed')
-    if os.path.isdir(JARS):
-        return
-    os.makedirs(WORK, exist_ok=True)
-    shutil.copy(os.path.join(HERE, 'pom.xml'), WORK)
-    r = subprocess.run(['mvn', '-q', '-B', 'dependency:copy-dependencies', '-DoutputDirectory=' + JARS + '.new'],
-                       cwd=WORK, timeout=600)
-    if r.returncode != 0:
-        skip('the jars could not be fetched')
-    os.rename(JARS + '.new', JARS)
-
-
-def java(main, *args, stdin=None, check=True):
-    r = subprocess.run(['java', '-Xmx512m', '-cp', os.path.join(JARS, '*'), main, *args], input=stdin,
-                       capture_output=True, timeout=180)
-    if check and r.returncode != 0:
-        raise AssertionError('%s: %d\n%s\n%s' % (main, r.returncode, r.stdout.decode()[-3000:], r.stderr.decode()[-3000:]))
-    return r.stdout.decode()
-
-
 TOPICS = 'org.apache.kafka.tools.TopicCommand'
 PRODUCE = 'kafka.tools.ConsoleProducer'
 CONSUME = 'org.apache.kafka.tools.consumer.ConsoleConsumer'
@@ -122,50 +88,18 @@ class Assignors(unittest.TestCase):
 class LibmqOnKafkasFiles(unittest.TestCase):
     """A data directory that Apache Kafka wrote opens in mq server-start."""
 
-    def start_kafka(self, folder):
-        ports = []
-        for _ in range(2):
-            with socket.socket() as s:
-                s.bind(('127.0.0.1', 0))
-                ports.append(s.getsockname()[1])
-        conf = os.path.join(folder, 'kafka.properties')
-        with open(conf, 'w') as f:
-            f.write('''process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@127.0.0.1:%d
-listeners=PLAINTEXT://127.0.0.1:%d,CONTROLLER://127.0.0.1:%d
-advertised.listeners=PLAINTEXT://127.0.0.1:%d
-controller.listener.names=CONTROLLER
-log.dirs=%s/data
-metadata.log.dir=%s/metadata
-log.segment.bytes=200000
-log.index.interval.bytes=1000
-offsets.topic.replication.factor=1
-''' % (ports[1], ports[0], ports[1], ports[0], folder, folder))
-        java('kafka.tools.StorageTool', 'format', '-t', 'AAAAAAAAQACAAAAAAAAAAQ', '-c', conf)
-        with open(os.path.join(folder, 'kafka.out'), 'w') as out:
-            process = subprocess.Popen(['java', '-Xmx512m', '-cp', os.path.join(JARS, '*'), 'kafka.Kafka', conf],
-                                       stdout=out, stderr=out)
-        self.addCleanup(process.kill)
-        address = '127.0.0.1:%d' % ports[0]
-
-        def ready():
-            if process.poll() is not None:
-                raise AssertionError('Kafka ended: ' + open(os.path.join(folder, 'kafka.out')).read()[-2000:])
-            return kcat('-b', address, '-L', '-m', '2', check=False).returncode == 0
-        until('Kafka is ready', ready)
-        return process, address
-
     def test_what_kafka_wrote_is_served(self):
         # A directory of its own for the broker, which starts later on Kafka's data.
         broker = Broker({'log.segment.bytes': '200000'})
         self.addCleanup(broker.close)
-        kafka, address = self.start_kafka(broker.dir)
+        kafka = Kafka(broker.dir)
+        self.addCleanup(lambda: kafka.process.kill())
+        kafka.start()
+        address = kafka.address
         for codec in CODECS:
             kcat('-b', address, '-P', '-t', 'kafka-' + codec, '-z', codec, '-X', 'batch.size=50000',
                  stdin=b'\n'.join(LINES) + b'\n')
-        kafka.terminate()
-        kafka.wait(60)
+        kafka.stop()
         broker.conf['broker.id'] = '1'
         broker.start()
         for codec in CODECS:
