@@ -17,6 +17,7 @@ static const struct mq_command commands[] = {
     {"configs", cmd_configs, "show and change configurations"},
     {"console-producer", cmd_console_producer, "send lines of standard input to a topic"},
     {"producer-perf-test", cmd_producer_perf_test, "measure how fast records can be sent"},
+    {"consumer-groups", cmd_consumer_groups, "groups, their members, offsets and lag"},
     {"get-offsets", cmd_get_offsets, "offsets of partitions"},
     {"delete-records", cmd_delete_records, "delete records before an offset"},
     {"metadata", cmd_metadata, "brokers, controller, topics and API versions"},

@@ -26,6 +26,9 @@ int cmd_topics(int argc, char **argv);
 int cmd_configs(int argc, char **argv);
 int cmd_console_producer(int argc, char **argv);
 int cmd_producer_perf_test(int argc, char **argv);
+int cmd_console_consumer(int argc, char **argv);
+int cmd_consumer_groups(int argc, char **argv);
+int cmd_consumer_perf_test(int argc, char **argv);
 int cmd_get_offsets(int argc, char **argv);
 int cmd_delete_records(int argc, char **argv);
 int cmd_metadata(int argc, char **argv);
@@ -46,6 +49,7 @@ enum opt_kind {
 	OPT_LONG,   /* int64_t */
 	OPT_LIST,   /* struct opt_list */
 	OPT_HIDDEN, /* const char *: another spelling of an option, not in the help */
+	OPT_MAYBE,  /* const char *: "" if the option stands without a value */
 };
 
 /*

@@ -180,7 +180,7 @@ static bool parse_number(const char *text, int64_t min, int64_t max, int64_t *va
 	return true;
 }
 
-static int store(const struct opt_set *set, const struct opt *opt, char *text)
+static int store(const struct opt_set *set, const struct opt *opt, const char *text)
 {
 	int64_t v;
 
@@ -192,6 +192,7 @@ static int store(const struct opt_set *set, const struct opt *opt, char *text)
 		break;
 	case OPT_STRING:
 	case OPT_HIDDEN:
+	case OPT_MAYBE:
 		*(const char **)opt->value = text;
 		break;
 	case OPT_INT:
@@ -205,7 +206,7 @@ static int store(const struct opt_set *set, const struct opt *opt, char *text)
 		*(int64_t *)opt->value = v;
 		break;
 	case OPT_LIST:
-		if (!list_add(opt->value, text))
+		if (!list_add(opt->value, (char *)(uintptr_t)text))
 			return fail(set->command, "out of memory");
 		break;
 	}
@@ -255,6 +256,8 @@ static int parse_option(const struct opt_set *set, int argc, char **argv, int *a
 		}
 		if (eq)
 			return store(set, opt, eq + 1);
+		if (opt->kind == OPT_MAYBE && (*at >= argc || argv[*at][0] == '-'))
+			return store(set, opt, "");
 		if (*at >= argc)
 			return opt_mistake(set, "--%s wants a value: %s", opt->name,
 					   opt->arg ? opt->arg : "VALUE");

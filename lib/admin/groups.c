@@ -280,6 +280,12 @@ static bool fill_group(const void *result, const struct mq_ask *ask, mq_group_in
 		to->err = MQ_E_PROTOCOL;
 		why = mq_str("the broker's answer leaves it out");
 	}
+	if (to->err == MQ_E_GROUP_ID_NOT_FOUND) { /* from version 6 on (KIP-1043) */
+		to->err = MQ_OK;
+		to->state = "Dead";
+		to->text = "";
+		return true;
+	}
 	to->text = mq_result_text(result, to->err, why);
 	if (!to->text || to->err != MQ_OK)
 		return to->text != NULL;
