@@ -12,8 +12,7 @@ static mq_err delete_below(struct mq_core *core, mq_bytes name,
 			   int64_t *low_watermark)
 {
 	const struct mq_topic *topic = mq_map_get(&core->topics, name.data, name.size);
-	struct mq_partition *partition =
-	    topic ? mq_topic_part(topic, in->partition_index) : NULL;
+	struct mq_partition *partition = topic ? mq_topic_part(topic, in->partition_index) : NULL;
 	struct mq_log_marks marks;
 	int64_t offset = in->offset;
 	mq_err err;

@@ -28,6 +28,7 @@ static const struct mq_handler handlers[] = {
     {25, 0, 4, mq_handle_add_offsets_to_txn},
     {26, 0, 4, mq_handle_end_txn},
     {27, 0, 1, mq_handle_write_txn_markers},
+    {28, 0, 4, mq_handle_txn_offset_commit},
     {32, 0, 4, mq_handle_describe_configs},
     {33, 0, 2, mq_handle_alter_configs},
     {35, 0, 4, mq_handle_describe_log_dirs},

@@ -14,6 +14,7 @@ struct group_call {
 	struct mq_group_call at; /* what the coordinator sees */
 	struct mq_wait wait;
 	struct mq_task answer;
+	struct mq_core *core;
 	struct mq_call *call;
 	mq_err err;
 	bool done;
@@ -90,6 +91,7 @@ static void handle(struct mq_core *core, struct mq_call *call, void *response,
 	    .host = host,
 	    .done = done,
 	};
+	group_call->core = core;
 	group_call->call = call;
 	group_call->answer.run = answer;
 	mq_list_init(&group_call->answer.node);
@@ -136,6 +138,46 @@ void mq_handle_offset_fetch(struct mq_core *core, struct mq_call *call)
 void mq_handle_offset_delete(struct mq_core *core, struct mq_call *call)
 {
 	handle(core, call, RESPONSE(call, mq_offset_delete_response), mq_groups_delete_offsets);
+}
+
+/* [L] KIP-890, as for Produce: the first offsets of a transaction are taken only if its
+ * coordinator has the group's partition in it. */
+static mq_err verify(struct mq_core *core, const struct mq_group_call *at, struct mq_list *tasks)
+{
+	const struct mq_txn_offset_commit_request *request = at->request;
+	struct mq_txn_part part = {mq_str("__consumer_offsets"), 0};
+	const struct mq_topic *topic = mq_map_get(&core->topics, part.topic.data, part.topic.size);
+	const struct mq_partition *partition;
+	mq_err err;
+
+	if (!topic || !core->settings.verify_transactions)
+		return MQ_OK;
+	part.partition = mq_coord_partition_of(request->group_id, topic->n_partitions);
+	partition = mq_topic_part(topic, part.partition);
+	if (mq_partition_check(partition, -1) ||
+	    mq_log_in_transaction(partition->log, request->producer_id, request->producer_epoch))
+		return MQ_OK;
+	err = mq_txn_verify(core->txns, request->transactional_id, request->producer_id,
+			    request->producer_epoch, &part, tasks);
+	if (err == MQ_E_PRODUCER_FENCED)
+		return MQ_E_INVALID_PRODUCER_EPOCH;
+	return err == MQ_E_TRANSACTION_ABORTABLE && at->version < 4 ? MQ_E_INVALID_TXN_STATE : err;
+}
+
+static void txn_commit(struct mq_groups *groups, struct mq_group_call *at, struct mq_list *tasks)
+{
+	struct mq_core *core = mq_container_of(at, struct group_call, at)->core;
+	mq_err err = verify(core, at, tasks);
+
+	if (err)
+		mq_groups_txn_refuse(groups, at, err, tasks);
+	else
+		mq_groups_txn_commit(groups, at, tasks);
+}
+
+void mq_handle_txn_offset_commit(struct mq_core *core, struct mq_call *call)
+{
+	handle(core, call, RESPONSE(call, mq_txn_offset_commit_response), txn_commit);
 }
 
 void mq_handle_list_groups(struct mq_core *core, struct mq_call *call)

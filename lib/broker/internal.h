@@ -252,6 +252,7 @@ void mq_handle_add_partitions_to_txn(struct mq_core *core, struct mq_call *call)
 void mq_handle_add_offsets_to_txn(struct mq_core *core, struct mq_call *call);
 void mq_handle_end_txn(struct mq_core *core, struct mq_call *call);
 void mq_handle_write_txn_markers(struct mq_core *core, struct mq_call *call);
+void mq_handle_txn_offset_commit(struct mq_core *core, struct mq_call *call);
 void mq_handle_describe_transactions(struct mq_core *core, struct mq_call *call);
 void mq_handle_list_transactions(struct mq_core *core, struct mq_call *call);
 void mq_handle_leader_epochs(struct mq_core *core, struct mq_call *call);

@@ -12,8 +12,7 @@ static mq_err look_up(struct mq_core *core, mq_bytes name,
 		      struct mq_offset_for_leader_epoch_response_partition *out)
 {
 	const struct mq_topic *topic = mq_map_get(&core->topics, name.data, name.size);
-	const struct mq_partition *partition =
-	    topic ? mq_topic_part(topic, in->partition) : NULL;
+	const struct mq_partition *partition = topic ? mq_topic_part(topic, in->partition) : NULL;
 	mq_err err;
 
 	if (!partition)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "broker/internal.h"
+#include "coordinator/groups.h"
 #include "protocol/messages/write_txn_markers.h"
 #include "protocol/wire.h"
 #include "record/batch.h"
@@ -111,6 +112,30 @@ static mq_err append_marker(struct mq_core *core, struct mq_marker_write *write,
 	return MQ_OK;
 }
 
+/* Offsets of a transaction count when its marker is replayed by their coordinator, so
+ * that has to write it. */
+static void group_marked(void *arg, mq_err err, struct mq_list *tasks)
+{
+	struct mq_marker_write *write = arg;
+
+	write->done(write, err, tasks);
+}
+
+static mq_err group_marker(struct mq_core *core, struct mq_marker_write *write,
+			   struct mq_list *tasks)
+{
+	struct mq_write *records;
+	struct mq_coord *coord;
+
+	if (mq_runtime_find_index(mq_groups_runtime(core->groups), write->partition, &coord, tasks))
+		return MQ_E_NOT_LEADER_OR_FOLLOWER;
+	records = mq_write_new(coord, NULL);
+	if (!records)
+		return MQ_E_NOMEM;
+	mq_write_marker(records, &write->marker);
+	return mq_write_submit(records, 0, group_marked, write, tasks);
+}
+
 void mq_marker_write(struct mq_core *core, struct mq_marker_write *write, struct mq_list *tasks)
 {
 	const struct mq_topic *topic =
@@ -118,7 +143,9 @@ void mq_marker_write(struct mq_core *core, struct mq_marker_write *write, struct
 	struct mq_partition *partition = topic ? mq_topic_part(topic, write->partition) : NULL;
 	mq_err err = MQ_E_UNKNOWN_TOPIC_OR_PARTITION;
 
-	if (partition)
+	if (partition && mq_bytes_eq(write->topic, mq_str("__consumer_offsets")))
+		err = group_marker(core, write, tasks);
+	else if (partition)
 		err = append_marker(core, write, partition, tasks);
 	if (err)
 		write->done(write, err, tasks);

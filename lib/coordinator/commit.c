@@ -286,6 +286,17 @@ static void txn_put_records(const struct mq_group *group, const struct mq_group_
 		}
 }
 
+void mq_groups_txn_refuse(struct mq_groups *groups, struct mq_group_call *call, mq_err err,
+			  struct mq_list *tasks)
+{
+	bool any = false;
+
+	if (txn_prepare(groups, call, &any))
+		txn_committed(call, err, tasks);
+	else
+		call->done(call, MQ_E_NOMEM, tasks);
+}
+
 void mq_groups_txn_commit(struct mq_groups *groups, struct mq_group_call *call,
 			  struct mq_list *tasks)
 {

@@ -77,6 +77,10 @@ void mq_groups_leave(struct mq_groups *groups, struct mq_group_call *call, struc
 void mq_groups_commit(struct mq_groups *groups, struct mq_group_call *call, struct mq_list *tasks);
 void mq_groups_txn_commit(struct mq_groups *groups, struct mq_group_call *call,
 			  struct mq_list *tasks);
+/* The transaction does not have the group's partition, says its coordinator: every
+ * offset is refused with err. */
+void mq_groups_txn_refuse(struct mq_groups *groups, struct mq_group_call *call, mq_err err,
+			  struct mq_list *tasks);
 void mq_groups_fetch(struct mq_groups *groups, struct mq_group_call *call, struct mq_list *tasks);
 void mq_groups_delete_offsets(struct mq_groups *groups, struct mq_group_call *call,
 			      struct mq_list *tasks);

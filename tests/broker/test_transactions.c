@@ -9,7 +9,8 @@ static struct txn_producer p, q;
 
 static void setup(void)
 {
-	fx_open_sim(&f, "transaction.state.log.num.partitions", "3", NULL);
+	fx_open_sim(&f, "transaction.state.log.num.partitions", "3", "offsets.topic.num.partitions",
+		    "3", NULL);
 	fx_topic(&f, "t", 3, NULL);
 	ck_assert_int_eq(txn_find_coordinator(&f), 0);
 	p = (struct txn_producer){.id = "a"};
@@ -401,6 +402,127 @@ START_TEST(an_admin_can_end_a_transaction_that_hangs)
 }
 END_TEST
 
+/* --- offsets in a transaction --------------------------------------------------- */
+
+static void find_group(void)
+{
+	struct mq_find_coordinator_request *r = fx_request(&f, mq_find_coordinator_request);
+	struct mq_find_coordinator_response *response;
+	struct fx_call call;
+
+	r->key = mq_str("g");
+	response = fx_call(&f, &call, MQ_API_FIND_COORDINATOR, 0, r);
+	ck_assert_int_eq(response->error_code, 0);
+	fx_release(&call);
+}
+
+static int add_offsets(const struct txn_producer *who)
+{
+	struct mq_add_offsets_to_txn_request *r = fx_request(&f, mq_add_offsets_to_txn_request);
+	struct mq_add_offsets_to_txn_response *response;
+	struct fx_call call;
+	int code;
+
+	r->transactional_id = mq_str(who->id);
+	r->producer_id = who->producer_id;
+	r->producer_epoch = who->epoch;
+	r->group_id = mq_str("g");
+	response = fx_call(&f, &call, MQ_API_ADD_OFFSETS_TO_TXN, 3, r);
+	code = response->error_code;
+	fx_release(&call);
+	return code;
+}
+
+static int commit_offset(const struct txn_producer *who, int64_t offset, int16_t version)
+{
+	struct mq_txn_offset_commit_request *r = fx_request(&f, mq_txn_offset_commit_request);
+	struct mq_txn_offset_commit_response *response;
+	struct fx_call call;
+	int code;
+
+	r->transactional_id = mq_str(who->id);
+	r->producer_id = who->producer_id;
+	r->producer_epoch = who->epoch;
+	r->group_id = mq_str("g");
+	r->topics = fx_request(&f, mq_txn_offset_commit_request_topic);
+	r->n_topics = 1;
+	r->topics->name = mq_str("t");
+	r->topics->partitions = fx_request(&f, mq_txn_offset_commit_request_partition);
+	r->topics->n_partitions = 1;
+	r->topics->partitions->committed_offset = offset;
+	r->topics->partitions->committed_metadata = mq_str("");
+	response = fx_call(&f, &call, MQ_API_TXN_OFFSET_COMMIT, version, r);
+	code = response->topics[0].partitions[0].error_code;
+	fx_release(&call);
+	return code;
+}
+
+/* The committed offset; an error as its negative. */
+static int64_t committed(bool stable)
+{
+	struct mq_offset_fetch_request *r = fx_request(&f, mq_offset_fetch_request);
+	struct mq_offset_fetch_response *response;
+	struct fx_call call;
+	int64_t offset;
+
+	r->group_id = mq_str("g");
+	r->require_stable = stable;
+	r->topics = fx_request(&f, mq_offset_fetch_request_topic);
+	r->n_topics = 1;
+	r->topics->name = mq_str("t");
+	r->topics->partition_indexes = mq_arena_array(&f.arena, 1, sizeof(int32_t));
+	r->topics->n_partition_indexes = 1;
+	response = fx_call(&f, &call, MQ_API_OFFSET_FETCH, 7, r);
+	ck_assert_int_eq(response->error_code, 0);
+	offset = response->topics[0].partitions[0].committed_offset;
+	if (response->topics[0].partitions[0].error_code)
+		offset = -response->topics[0].partitions[0].error_code;
+	fx_release(&call);
+	return offset;
+}
+
+START_TEST(offsets_are_committed_with_their_transaction)
+{
+	find_group();
+	ck_assert_int_eq(txn_init(&f, &p), 0);
+	for (int i = 0; i < 4; i++) {
+		bool commit = i % 2 == 0;
+		int64_t before = committed(true);
+
+		ck_assert_int_eq(add_offsets(&p), 0);
+		ck_assert_int_eq(commit_offset(&p, 10 + i, 3), 0);
+		ck_assert_int_eq(committed(true), -MQ_E_UNSTABLE_OFFSET_COMMIT);
+		ck_assert_int_eq(committed(false), before);
+		if (i >= 2) {
+			fx_reopen(&f);
+			sim_env_run_jobs(f.sim);
+			ck_assert_int_eq(committed(true), -MQ_E_UNSTABLE_OFFSET_COMMIT);
+		}
+		ck_assert_int_eq(txn_end(&f, &p, commit), 0);
+		ck_assert_int_eq(committed(true), commit ? 10 + i : before);
+	}
+	fx_reopen(&f);
+	sim_env_run_jobs(f.sim);
+	ck_assert_int_eq(committed(true), 12);
+}
+END_TEST
+
+START_TEST(offsets_outside_of_a_transaction_are_refused)
+{
+	find_group();
+	ck_assert_int_eq(txn_init(&f, &p), 0);
+	ck_assert_int_eq(commit_offset(&p, 1, 3), MQ_E_INVALID_TXN_STATE);
+	ck_assert_int_eq(commit_offset(&p, 1, 4), MQ_E_TRANSACTION_ABORTABLE);
+	ck_assert_int_eq(add_offsets(&p), 0);
+	ck_assert_int_eq(commit_offset(&p, 1, 3), 0);
+	ck_assert_int_eq(txn_end(&f, &p, false), 0);
+	ck_assert_int_eq(commit_offset(&p, 2, 3), MQ_E_INVALID_TXN_STATE);
+	ck_assert_int_eq(committed(true), -1);
+	p.epoch--;
+	ck_assert_int_eq(commit_offset(&p, 2, 3), MQ_E_INVALID_PRODUCER_EPOCH);
+}
+END_TEST
+
 /* --- trouble
  * ------------------------------------------------------------------------------------------ */
 
@@ -455,6 +577,8 @@ int main(void)
 	    an_admin_can_end_a_transaction_that_hangs,
 	    a_deleted_topic_does_not_keep_a_transaction_open,
 	    without_the_topic_there_is_no_coordinator,
+	    offsets_are_committed_with_their_transaction,
+	    offsets_outside_of_a_transaction_are_refused,
 	};
 
 	return SUITE_RUN_WITH("transactions", setup, teardown, tests);
