@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -23,8 +24,9 @@
 #define HEADERS_MAX 1024
 
 struct console {
-	const char *topic, *bootstrap, *codec, *config;
+	const char *topic, *bootstrap, *codec, *config, *reader, *reader_config;
 	struct opt_list properties, producer_properties;
+	struct opt_list lines; /* of --reader-config */
 	bool sync;
 	/* What the flags below say, as text of the keys they stand for. */
 	const char *batch_size, *retries, *retry_backoff, *linger, *acks, *request_timeout;
@@ -40,6 +42,7 @@ struct console {
 	unsigned long long line, bytes;
 	atomic_ullong failed;
 
+	bool prompt; /* a person types */
 	double started, shown;
 	long long size; /* of the file; 0: no progress line */
 };
@@ -61,7 +64,7 @@ static int set_flags(const struct console *c, mq_conf *conf, bool defaults)
 	} flags[] = {
 	    {"bootstrap.servers", c->bootstrap, "localhost:9092"},
 	    {"client.id", NULL, COMMAND},
-	    {"compression.type", c->codec, "none"},
+	    {"compression.type", c->codec && !*c->codec ? "gzip" : c->codec, "none"},
 	    {"linger.ms", c->linger, "1000"},
 	    {"acks", c->acks, "-1"},
 	    {"request.timeout.ms", c->request_timeout, "1500"},
@@ -137,7 +140,7 @@ static int set_property(struct console *c, char *pair)
 		    memcmp(properties[i].name, pair, (size_t)(eq - pair)) != 0)
 			continue;
 		if (properties[i].flag)
-			*properties[i].flag = strcmp(eq + 1, "true") == 0;
+			*properties[i].flag = strcasecmp(eq + 1, "true") == 0;
 		else if (!eq[1])
 			return opt_mistake(c->set, "--property %s: the value is empty", pair);
 		else
@@ -146,6 +149,78 @@ static int set_property(struct console *c, char *pair)
 	}
 	*eq = '\0';
 	return opt_mistake(c->set, "there is no reader property %s", pair);
+}
+
+static bool keep_line(struct console *c, char *line)
+{
+	char **items = realloc(c->lines.items, ((size_t)c->lines.n + 1) * sizeof(*items));
+
+	if (!items)
+		return false;
+	c->lines.items = items;
+	items[c->lines.n++] = line;
+	return true;
+}
+
+/* The file of --reader-config, a property a line. Its lines stay in memory, since
+ * their values are in use. */
+static int read_properties(struct console *c)
+{
+	FILE *f = fopen(c->reader_config, "r");
+	size_t capacity = 0;
+	char *line = NULL;
+	int code = -1;
+
+	if (!f)
+		return fail(COMMAND, "%s cannot be read", c->reader_config);
+	while (code == -1 && getline(&line, &capacity, f) >= 0) {
+		line[strcspn(line, "\r\n")] = '\0';
+		if (line[strspn(line, " \t")] == '\0' || *line == '#')
+			continue;
+		if (!keep_line(c, line)) {
+			code = fail(COMMAND, "out of memory");
+			break;
+		}
+		code = set_property(c, line);
+		line = NULL;
+		capacity = 0;
+	}
+	free(line);
+	fclose(f);
+	return code;
+}
+
+/* What could not be told apart in a line. */
+static int check_properties(const struct console *c)
+{
+	const struct {
+		const char *name, *value;
+	} p[] = {
+	    {"headers.delimiter", c->headers_delimiter},
+	    {"headers.separator", c->headers_separator},
+	    {"headers.key.separator", c->header_key_separator},
+	    {"null.marker", c->null_marker},
+	    {"key.separator", c->key_separator},
+	};
+
+	for (int i = 0; i < 5; i++)
+		for (int j = i + 1; j < 5; j++)
+			/* Headers and key may be separated alike. */
+			if ((j < 4 || i == 3) && p[i].value && p[j].value &&
+			    strcmp(p[i].value, p[j].value) == 0)
+				return opt_mistake(c->set, "%s and %s may not be equal", p[i].name,
+						   p[j].name);
+	return -1;
+}
+
+static int check_reader(const struct console *c)
+{
+	static const char name[] = "LineMessageReader";
+	size_t n = c->reader ? strlen(c->reader) : 0;
+
+	if (!c->reader || (n >= strlen(name) && strcmp(c->reader + n - strlen(name), name) == 0))
+		return -1;
+	return opt_mistake(c->set, "--line-reader %s: there is %s only", c->reader, name);
 }
 
 /* --- lines ------------------------------------------------------------------------------ */
@@ -287,6 +362,15 @@ static void show_progress(struct console *c, bool last)
 		seconds > 0 ? (double)c->line / seconds : 0.0, last ? "\n" : "");
 }
 
+static ssize_t next_line(const struct console *c, char **line, size_t *capacity)
+{
+	if (c->prompt) {
+		putchar('>');
+		fflush(stdout);
+	}
+	return getline(line, capacity, stdin);
+}
+
 static int read_lines(struct console *c)
 {
 	struct stat st;
@@ -298,7 +382,8 @@ static int read_lines(struct console *c)
 	c->started = c->shown = now();
 	if (fstat(STDIN_FILENO, &st) == 0 && S_ISREG(st.st_mode))
 		c->size = st.st_size;
-	while (code == -1 && (n = getline(&line, &capacity, stdin)) >= 0) {
+	c->prompt = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
+	while (code == -1 && (n = next_line(c, &line, &capacity)) >= 0) {
 		mq_record record = {.topic = c->topic};
 
 		c->line++;
@@ -354,12 +439,15 @@ int cmd_console_producer(int argc, char **argv)
 	     "how lines are read: parse.key, key.separator, parse.headers, headers.delimiter, "
 	     "headers.separator, headers.key.separator, ignore.error, null.marker",
 	     NULL},
+	    {"reader-config", OPT_STRING, &c.reader_config, "FILE",
+	     "such properties, one a line; --property wins", NULL},
+	    {"line-reader", OPT_STRING, &c.reader, "CLASS", "LineMessageReader, as in Kafka", NULL},
 	    {"producer-property", OPT_LIST, &c.producer_properties, "KEY=VALUE",
 	     "a key of the producer", NULL},
 	    {"producer.config", OPT_STRING, &c.config, "FILE", "properties of the producer", NULL},
 	    {"sync", OPT_FLAG, &c.sync, NULL, "wait for each record before the next", NULL},
-	    {"compression-codec", OPT_STRING, &c.codec, "CODEC", "none, gzip, snappy, lz4 or zstd",
-	     NULL},
+	    {"compression-codec", OPT_MAYBE, &c.codec, "CODEC",
+	     "none, gzip, snappy, lz4 or zstd; gzip if it is not said which", NULL},
 	    {"batch-size", OPT_STRING, &c.batch_size, "BYTES", "batch.size", NULL},
 	    {"timeout", OPT_STRING, &c.linger, "MS", "linger.ms; 1000 if left out", NULL},
 	    {"request-required-acks", OPT_STRING, &c.acks, "ACKS", "acks: -1, 0 or 1", NULL},
@@ -392,10 +480,19 @@ int cmd_console_producer(int argc, char **argv)
 	c.set = &set;
 	if (code == -1 && !c.topic)
 		code = opt_mistake(&set, "--topic is missing");
+	if (code == -1)
+		code = check_reader(&c);
+	if (code == -1 && c.reader_config)
+		code = read_properties(&c);
 	for (int i = 0; code == -1 && i < c.properties.n; i++)
 		code = set_property(&c, c.properties.items[i]);
 	if (code == -1)
+		code = check_properties(&c);
+	if (code == -1)
 		code = run(&c);
+	for (int i = 0; i < c.lines.n; i++)
+		free(c.lines.items[i]);
+	opt_list_free(&c.lines);
 	opt_list_free(&c.properties);
 	opt_list_free(&c.producer_properties);
 	return code;

@@ -26,7 +26,9 @@ struct window {
 
 struct perf {
 	const char *topic, *payload_file, *delimiter, *config, *bootstrap;
-	int64_t n_records, throughput;
+	const char *throughput_text;
+	int64_t n_records;
+	double throughput;
 	int32_t record_size;
 	bool monotonic, print_metrics, given_records, given_size, given_throughput;
 	struct opt_list properties; /* of --producer-props, and the words behind it */
@@ -36,7 +38,6 @@ struct perf {
 	char *text;         /* of the payload file, or one record */
 	mq_bytes *payloads; /* into text */
 	size_t n_payloads;
-	int64_t mean_size;
 
 	/* Only callbacks touch these until the producer is closed. */
 	struct window window, all;
@@ -102,6 +103,7 @@ static int load_payloads(struct perf *p)
 	size_t size;
 	char *at, *end;
 
+	printf("Reading payloads from: %s\n", p->payload_file);
 	p->text = read_file(p->payload_file, &size);
 	if (!p->text)
 		return fail(COMMAND, "%s cannot be read", p->payload_file);
@@ -116,9 +118,7 @@ static int load_payloads(struct perf *p)
 	}
 	if (p->n_payloads == 0)
 		return fail(COMMAND, "%s holds no payload", p->payload_file);
-	for (size_t i = 0; i < p->n_payloads; i++)
-		p->mean_size += (int64_t)p->payloads[i].size;
-	p->mean_size /= (int64_t)p->n_payloads;
+	printf("Number of messages read: %zu\n", p->n_payloads);
 	return -1;
 }
 
@@ -129,7 +129,6 @@ static int make_payload(struct perf *p)
 	p->text = malloc(size + 1);
 	if (!p->text || !add_payload(p, p->text, size))
 		return fail(COMMAND, "out of memory");
-	p->mean_size = (int64_t)size;
 	for (size_t i = 0; i < size; i++)
 		p->text[i] = (char)('A' + rand() % 26);
 	return -1;
@@ -158,14 +157,23 @@ static void count(struct window *w, int64_t latency_ms, int64_t bytes)
 		w->max_ms = latency_ms;
 }
 
-/* The callbacks' argument is the time a record was sent, so the rest is here. */
+/* The callbacks' argument is the time a record was sent and its size, so the
+ * rest is here. */
 static struct perf *running;
+
+#define SIZE_BITS 24 /* of the argument; a size above counts as the largest */
+#define SIZE_TOP  ((1u << SIZE_BITS) - 1)
+
+static void *pack(int64_t ms, size_t size)
+{
+	return (void *)((uintptr_t)ms << SIZE_BITS | (size < SIZE_TOP ? size : SIZE_TOP));
+}
 
 static void on_sent(void *arg, const mq_sent *sent)
 {
 	struct perf *p = running;
-	int64_t ms = now_ms(), latency = ms - p->all.since_ms - (int64_t)(uintptr_t)arg;
-	int64_t bytes = p->mean_size;
+	int64_t ms = now_ms(), bytes = (int64_t)((uintptr_t)arg & SIZE_TOP);
+	int64_t latency = ms - p->all.since_ms - (int64_t)((uintptr_t)arg >> SIZE_BITS);
 
 	if (sent->err != MQ_OK) {
 		if (p->failed++ == 0)
@@ -226,9 +234,9 @@ static void pace(const struct perf *p, int64_t i, int64_t began_us)
 	int64_t ahead_us;
 	struct timespec t;
 
-	if (p->throughput <= 0)
+	if (p->throughput <= 0) /* 0 too: nothing would ever be sent */
 		return;
-	ahead_us = i * 1000000 / p->throughput - (now_us() - began_us);
+	ahead_us = (int64_t)((double)i * 1e6 / p->throughput) - (now_us() - began_us);
 	if (ahead_us < 1000)
 		return;
 	t = (struct timespec){.tv_sec = ahead_us / 1000000, .tv_nsec = ahead_us % 1000000 * 1000};
@@ -251,7 +259,7 @@ static int send_all(struct perf *p)
 			    mq_mem(p->text, (size_t)snprintf(p->text, 32, "%lld", (long long)i));
 		pace(p, i, began_us);
 		if (mq_producer_send(p->producer, &record, on_sent,
-				     (void *)(uintptr_t)(now_ms() - p->all.since_ms),
+				     pack(now_ms() - p->all.since_ms, record.value.size),
 				     &error) != MQ_OK)
 			return fail_error(COMMAND, &error);
 	}
@@ -266,7 +274,9 @@ static int open_producer(struct perf *p)
 
 	if (!conf)
 		return fail(COMMAND, "out of memory");
-	if (p->config && mq_conf_load(conf, p->config, &error) != MQ_OK)
+	if (mq_conf_set(conf, "client.id", "perf-producer-client", &error) != MQ_OK)
+		code = fail_error(COMMAND, &error);
+	if (code == -1 && p->config && mq_conf_load(conf, p->config, &error) != MQ_OK)
 		code = fail_error(COMMAND, &error);
 	for (int i = 0; code == -1 && i < p->properties.n; i++)
 		code = tool_set_pair(COMMAND, conf, p->properties.items[i]);
@@ -310,8 +320,9 @@ static int run(struct perf *p)
 	return code == -1 ? EXIT_OK : code;
 }
 
-static int check(const struct perf *p)
+static int check(struct perf *p)
 {
+	char *end = NULL;
 	int n = p->given_size + (p->payload_file != NULL) + p->monotonic;
 
 	if (!p->topic)
@@ -320,6 +331,10 @@ static int check(const struct perf *p)
 		return opt_mistake(p->set, "--num-records is missing or not above 0");
 	if (!p->given_throughput)
 		return opt_mistake(p->set, "--throughput is missing; -1 does not throttle");
+	p->throughput = strtod(p->throughput_text, &end);
+	if (end == p->throughput_text || *end)
+		return opt_mistake(p->set, "--throughput wants a number, not \"%s\"",
+				   p->throughput_text);
 	if (n != 1)
 		return opt_mistake(p->set, "exactly one of --record-size, --payload-file and "
 					   "--payload-monotonic is wanted");
@@ -341,8 +356,8 @@ int cmd_producer_perf_test(int argc, char **argv)
 	    {"payload-delimiter", OPT_STRING, &p.delimiter, "TEXT",
 	     "what separates them; a newline if left out", NULL},
 	    {"payload-monotonic", OPT_FLAG, &p.monotonic, NULL, "values count up from 0", NULL},
-	    {"throughput", OPT_LONG, &p.throughput, "N", "records a second at most; -1: no limit",
-	     &p.given_throughput},
+	    {"throughput", OPT_STRING, &p.throughput_text, "N",
+	     "records a second at most; -1: no limit", &p.given_throughput},
 	    {"producer-props", OPT_LIST, &p.properties, "KEY=VALUE...", "keys of the producer",
 	     NULL},
 	    {"producer.config", OPT_STRING, &p.config, "FILE", "properties of the producer", NULL},

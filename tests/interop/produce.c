@@ -70,8 +70,9 @@ int main(int argc, char **argv)
 	if (mq_producer_close(producer, 120000, NULL, &error) != MQ_OK)
 		return wrong(&error);
 	mq_producer_metrics_get(producer, &metrics);
-	printf("delivered %d failed %d cut-off %llu\n", (int)delivered, (int)failed,
-	       (unsigned long long)metrics.batches_cut_off);
+	printf("delivered %d failed %d cut-off %llu epoch-bumps %llu\n", (int)delivered,
+	       (int)failed, (unsigned long long)metrics.batches_cut_off,
+	       (unsigned long long)metrics.epoch_bumps);
 	mq_producer_free(producer);
 	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }

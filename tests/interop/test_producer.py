@@ -94,6 +94,49 @@ class Producer(unittest.TestCase):
         self.assertEqual(r.returncode, 1)
         self.assertRegex(r.stderr.decode(), r'127\.0\.0\.1:1.*refused')
 
+    def test_reader_config_and_codec_without_name(self):
+        conf = os.path.join(self.broker.dir, 'reader.properties')
+        with open(conf, 'w') as f:
+            f.write('# how lines are read\nparse.key=TRUE\nkey.separator=:\n')
+        self.produce('reader', b'k:v\n', '--reader-config', conf, '--line-reader',
+                     'org.apache.kafka.tools.LineMessageReader', '--compression-codec')
+        self.assertEqual([(m['key'], m['payload']) for m in self.records('reader')], [('k', 'v')])
+        self.produce('reader-2', b'k:l/v\n', '--reader-config', conf, '--property', 'key.separator=/')
+        self.assertEqual([(m['key'], m['payload']) for m in self.records('reader-2')], [('k:l', 'v')])
+
+    def test_wrong_flags_are_told(self):
+        for args, why in ((('--no-such-flag',), 'no option --no-such-flag'),
+                          (('--porperty', 'x=y'), 'did you mean --property'),
+                          (('--property', 'parse.keys=true'), 'no reader property parse.keys'),
+                          (('--property', 'novalue'), 'KEY=VALUE'),
+                          (('--line-reader', 'com.example.Mine'), 'LineMessageReader only'),
+                          (('--property', 'headers.separator=:'), 'may not be equal'),
+                          (('--property', 'null.marker=\t'), 'may not be equal')):
+            with self.subTest(args=args):
+                r = self.produce('wrong', b'x\n', *args, check=False)
+                self.assertEqual(r.returncode, 2)
+                self.assertIn(why, r.stderr.decode())
+        r = self.produce('wrong', b'x\n', '--producer-property', 'linger.m=3', check=False)
+        self.assertNotEqual(r.returncode, 0)
+        self.assertIn('linger.ms', r.stderr.decode())
+
+    def test_help_has_an_example(self):
+        for command in ('console-producer', 'producer-perf-test'):
+            out = subprocess.run([MQ, command, '--help'], capture_output=True, text=True, check=True).stdout
+            self.assertRegex(out, r'Example:\n  .*mq %s --topic' % command)
+
+    def test_standard_input_that_is_closed_or_empty(self):
+        command = '%s console-producer --bootstrap-server %s --topic closed' % (MQ, self.broker.address)
+        r = subprocess.run(['sh', '-c', command + ' <&-'], capture_output=True, timeout=DEADLINE)
+        self.assertEqual(r.returncode, 1)
+        self.assertIn(b'standard input', r.stderr)
+        r = subprocess.run(['sh', '-c', command + ' </dev/null'], capture_output=True, timeout=DEADLINE)
+        self.assertEqual((r.returncode, r.stderr), (0, b''))
+        # A pipe that ends within a line: the line counts.
+        r = subprocess.run(['sh', '-c', 'printf "one\\ntwo" | ' + command], capture_output=True, timeout=DEADLINE)
+        self.assertEqual((r.returncode, r.stderr), (0, b''))
+        self.assertEqual([m['payload'] for m in self.records('closed')], ['one', 'two'])
+
     def test_perf_test_prints_kafkas_line(self):
         r = subprocess.run([MQ, 'producer-perf-test', '--topic', 'perf', '--num-records', '20000', '--record-size',
                             '100', '--throughput', '-1', '--producer-props',
@@ -104,6 +147,29 @@ class Producer(unittest.TestCase):
                          re.compile(r'^20000 records sent, [\d.]+ records/sec \([\d.]+ MB/sec\), [\d.]+ ms avg latency, '
                                     r'[\d.]+ ms max latency, \d+ ms 50th, \d+ ms 95th, \d+ ms 99th, \d+ ms 99\.9th\.$'))
         self.assertEqual(len(self.records('perf')), 20000)
+
+    def test_perf_test_counts_the_bytes_it_sends(self):
+        payloads = os.path.join(self.broker.dir, 'payloads')
+        with open(payloads, 'w') as f:
+            f.write('x' * 1000)
+        for args, n, size in ((('--payload-monotonic',), 1000, 2.89), (('--payload-file', payloads), 500, 1000)):
+            r = subprocess.run([MQ, 'producer-perf-test', '--topic', 'bytes', '--num-records', str(n), '--throughput',
+                                '2000.5', *args, '--producer-props', 'bootstrap.servers=' + self.broker.address],
+                               capture_output=True, text=True, timeout=DEADLINE)
+            self.assertEqual(r.returncode, 0, r.stderr)
+            rate, mb = re.search(r'sent, ([\d.]+) records/sec \(([\d.]+) MB/sec', r.stdout).groups()
+            self.assertLess(float(rate), 2600)
+            self.assertAlmostEqual(float(mb), float(rate) * size / 2**20, delta=0.011)
+        self.assertIn('Number of messages read: 1\n', r.stdout)
+
+    def test_perf_test_tells_wrong_flags(self):
+        base = ['--topic', 't', '--num-records', '1', '--throughput', '-1']
+        for args, why in ((base, 'exactly one of'), (base + ['--record-size', '0'], 'above 0'),
+                          (base[:4] + ['--record-size', '1'], '--throughput is missing'),
+                          (base[:5] + ['fast', '--record-size', '1'], '"fast"')):
+            r = subprocess.run([MQ, 'producer-perf-test', *args], capture_output=True, text=True, timeout=DEADLINE)
+            self.assertEqual(r.returncode, 2, args)
+            self.assertIn(why, r.stderr)
 
 
 class Examples(unittest.TestCase):
