@@ -127,6 +127,7 @@ struct mq_acc_part {
 struct mq_acc_topic {
 	char *name;
 	size_t name_size;
+	uint64_t number; /* counts topics as they are added */
 	struct mq_acc_part **parts;
 	int32_t n_parts;    /* allocated */
 	int32_t n;          /* that the topic has; 0: not known */
@@ -153,7 +154,7 @@ struct mq_acc {
 	struct mq_list trouble; /* partitions whose sequences have to be settled */
 	uint64_t random;
 
-	uint64_t last_serial;
+	uint64_t last_serial, last_topic_number;
 	uint64_t flush_serial; /* batches up to here do not linger */
 	uint32_t n_blocked;    /* senders that wait for memory: nothing lingers */
 	bool closing;

@@ -6,6 +6,11 @@
 #include "base/mem.h"
 #include "producer/accumulator.h"
 
+/* The least pause after a broker was not reached: its connection is in a back-off
+ * of its own, and without a pause here (retry.backoff.ms=0) the sender would ask
+ * for it all the time. */
+#define UNSENT_PAUSE_US 5000
+
 int64_t mq_acc_backoff_us(struct mq_acc *acc, uint32_t failures)
 {
 	int64_t us = acc->settings.retry_us;
@@ -91,6 +96,8 @@ static void retry(struct mq_acc *acc, struct mq_acc_batch *batch,
 	/* Once, so that brokers that name each other do not make it spin. */
 	batch->retry_us =
 	    now_us + (led && !batch->redirected ? 0 : mq_acc_backoff_us(acc, failures));
+	if (!answer->sent)
+		batch->retry_us = MQ_MAX(batch->retry_us, now_us + UNSENT_PAUSE_US);
 	batch->redirected = batch->redirected || led;
 	batch->in_request = false;
 	part->in_flight--;

@@ -82,7 +82,7 @@ static bool call_reserve(struct mq_produce_call *call, size_t n)
 static int order(const void *a, const void *b)
 {
 	const struct mq_acc_batch *const *x = a, *const *y = b;
-	uintptr_t tx = (uintptr_t)(*x)->part->topic, ty = (uintptr_t)(*y)->part->topic;
+	uint64_t tx = (*x)->part->topic->number, ty = (*y)->part->topic->number;
 
 	return (tx > ty) - (tx < ty);
 }

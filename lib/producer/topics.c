@@ -24,6 +24,7 @@ struct mq_acc_topic *mq_acc_topic(struct mq_acc *acc, const char *name)
 			return NULL;
 		topic->name = mq_bytes_dup(mq_mem(name, size));
 		topic->name_size = size;
+		topic->number = ++acc->last_topic_number;
 		topic->counter = (uint32_t)mq_acc_random(acc);
 		topic->sticky = -1;
 		topic->updated_us = INT64_MIN;
