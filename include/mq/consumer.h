@@ -499,9 +499,10 @@ MQ_API MQ_MUST_CHECK mq_err mq_consumer_end_offsets(mq_consumer *consumer,
 MQ_API MQ_MUST_CHECK mq_err mq_consumer_list_topics(mq_consumer *consumer, int timeout_ms,
 						    const mq_topic_infos **out, mq_error *error);
 
-/** One topic; it is not made. Freed by mq_consumer_result_free(). */
+/** One topic: a list of one item, whose err says so if there is none. It is not
+ *  made. Freed by mq_consumer_result_free(). */
 MQ_API MQ_MUST_CHECK mq_err mq_consumer_partitions_for(mq_consumer *consumer, const char *topic,
-						       int timeout_ms, const mq_topic_info **out,
+						       int timeout_ms, const mq_topic_infos **out,
 						       mq_error *error);
 
 /* --- metrics

@@ -9,6 +9,7 @@
 #include <mq/error.h>
 #include <mq/broker.h>
 #include <mq/config.h>
+#include <mq/consumer.h>
 #include <mq/interceptor.h>
 #include <mq/producer.h>
 #include <mq/record.h>

@@ -13,6 +13,7 @@
 
 #include <mq/admin.h>
 
+#include "base/result.h"
 #include "client/client.h"
 #include "protocol/api.h"
 #include "protocol/wire.h"
@@ -86,25 +87,6 @@ struct mq_ask *mq_adm_ask_group(struct mq_adm_call *call, int16_t api_key,
 
 /* For check(): the error, if the coordinator is loading or has moved. */
 mq_err mq_adm_coordinator_error(int16_t err);
-
-/* --- results ----------------------------------------------------------------- */
-
-/* A zeroed struct at the head of a result; the rest goes into its arena. NULL
- * when out of memory. */
-void *mq_result_new(size_t size);
-struct mq_arena *mq_result_arena(const void *result);
-void mq_result_free(const void *result);
-
-/* n pointers to n zeroed structs; NULL when out of memory. */
-void **mq_result_items(const void *result, size_t n, size_t size);
-
-/* Copies of strings; "" for unset ones (NULL where null is meant to be seen).
- * NULL when out of memory. */
-const char *mq_result_str(const void *result, mq_bytes s);
-bool mq_result_nullable(const void *result, mq_bytes s, const char **out);
-
-/* The text of an item's error: the broker's, or the table's; "" for MQ_OK. */
-const char *mq_result_text(const void *result, mq_err err, mq_bytes message);
 
 /* --- one outcome for each item ------------------------------------------------ */
 

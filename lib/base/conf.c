@@ -7,6 +7,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include <mq/consumer.h>
+
 #include "base/conf_value.h"
 #include "base/err.h"
 #include "base/mem.h"
@@ -29,6 +31,8 @@ struct mq_conf {
 	struct mq_logger logger;
 	mq_partitioner_cb *partitioner;
 	void *partitioner_arg;
+	mq_consumer_event_cb *consumer_event;
+	void *consumer_event_arg;
 	mq_interceptor *interceptors; /* their names are the configuration's */
 	size_t n_interceptors;
 	mq_assignor *assignors; /* their names are the configuration's */
@@ -88,6 +92,8 @@ mq_conf *mq_conf_dup(const mq_conf *conf)
 	copy->from_file = conf->from_file;
 	copy->partitioner = conf->partitioner;
 	copy->partitioner_arg = conf->partitioner_arg;
+	copy->consumer_event = conf->consumer_event;
+	copy->consumer_event_arg = conf->consumer_event_arg;
 	copy->entries = mq_calloc(conf->n ? conf->n : 1, sizeof(copy->entries[0]));
 	if (!copy->entries)
 		goto fail;
@@ -369,6 +375,18 @@ void mq_conf_set_partitioner(mq_conf *conf, mq_partitioner_cb *fn, void *arg)
 {
 	conf->partitioner = fn;
 	conf->partitioner_arg = arg;
+}
+
+void mq_conf_set_consumer_event(mq_conf *conf, mq_consumer_event_cb *fn, void *arg)
+{
+	conf->consumer_event = fn;
+	conf->consumer_event_arg = arg;
+}
+
+mq_conf_event_fn *mq_conf_consumer_event(const mq_conf *conf, void **arg)
+{
+	*arg = conf->consumer_event_arg;
+	return conf->consumer_event;
 }
 
 mq_partitioner_cb *mq_conf_partitioner(const mq_conf *conf, void **arg)

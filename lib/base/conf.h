@@ -103,6 +103,11 @@ bool mq_conf_next_set(const mq_conf *conf, size_t *at, const char **name, const 
 /* Where lines go: borrowed, valid as long as conf. */
 const struct mq_logger *mq_conf_logger(const mq_conf *conf);
 
+/* The event callback that was set for consumers; NULL: none. */
+struct mq_consumer_event;
+typedef void mq_conf_event_fn(void *arg, const struct mq_consumer_event *event);
+mq_conf_event_fn *mq_conf_consumer_event(const mq_conf *conf, void **arg);
+
 /* The partitioner that was set with the configuration; NULL: none. */
 mq_partitioner_cb *mq_conf_partitioner(const mq_conf *conf, void **arg);
 

@@ -54,6 +54,11 @@ struct mq_route {
 	enum mq_route_to to;
 	int32_t id;    /* broker, partition, or enum mq_coordinator_type */
 	mq_bytes name; /* topic, group or transactional id; borrowed until done() */
+	/* On a connection of its own to that broker: a broker answers the requests of
+	 * one connection in their order, so a heartbeat must not stand behind a Fetch
+	 * that waits for records, nor a Fetch behind a JoinGroup. With MQ_TO_BROKER and
+	 * MQ_TO_COORDINATOR. */
+	bool apart;
 };
 
 struct mq_request {
@@ -61,6 +66,7 @@ struct mq_request {
 	struct mq_call call; /* .request, .response: the structs of lib/protocol */
 	struct mq_route route;
 	int64_t deadline_us;
+	int64_t attempt_us;  /* what a broker gets to answer; 0: request.timeout.ms */
 	int16_t version_max; /* highest version the caller speaks; default: any */
 	bool once;           /* no retries: the first outcome is final */
 	/* Fits the fields to the version that was agreed on; NULL: they fit all. */

@@ -11,17 +11,37 @@
  * there are others. */
 #define SLOW_US 1000000
 
-struct mq_node *mq_cluster_find(const struct mq_client *client, int32_t id)
+static struct mq_node *find(const struct mq_client *client, int32_t id, bool apart)
 {
 	struct mq_list *it;
 
 	mq_list_each (it, &client->nodes) {
 		struct mq_node *node = mq_list_entry(it, struct mq_node, list);
 
-		if (node->id == id && id >= 0 && !node->gone)
+		if (node->id == id && id >= 0 && !node->gone && node->apart == apart)
 			return node;
 	}
 	return NULL;
+}
+
+struct mq_node *mq_cluster_find(const struct mq_client *client, int32_t id)
+{
+	return find(client, id, false);
+}
+
+struct mq_node *mq_cluster_apart(struct mq_client *client, int32_t id)
+{
+	struct mq_node *node = find(client, id, false), *apart = find(client, id, true);
+
+	if (!node || apart)
+		return node ? apart : NULL;
+	apart = mq_node_new(client, id, &node->address);
+	if (!apart)
+		return NULL;
+	apart->apart = true;
+	mq_list_push(&client->nodes, &apart->list);
+	client->n_nodes++;
+	return apart;
 }
 
 /* Smaller is better; 0 is out of the question for now. */
@@ -51,6 +71,8 @@ struct mq_node *mq_cluster_any(struct mq_client *client, int64_t now_us, int64_t
 		struct mq_node *node = mq_list_entry(it, struct mq_node, list);
 		unsigned r = node->gone ? 0 : rank(node, now_us);
 
+		if (node->apart)
+			continue;
 		if (node->state == MQ_NODE_DOWN && !node->gone && r == 0 && !node->dead)
 			*retry_us = MQ_MIN(*retry_us, node->retry_us);
 		if (node->state == MQ_NODE_CONNECTING && r >= 3 && r <= 4)
@@ -91,11 +113,24 @@ static struct mq_node *find_bootstrap(const struct mq_client *client,
 	return NULL;
 }
 
+/* A broker that is known is to be found at this address now. */
+static void move(struct mq_node *node, const struct mq_address *address)
+{
+	mq_error why;
+
+	if (!node || mq_address_eq(&node->address, address))
+		return;
+	mq_fail(&why, MQ_E_DISCONNECTED, "the broker has moved");
+	mq_node_fail(node, &why);
+	node->address = *address;
+	node->failures = 0;
+	node->retry_us = 0;
+}
+
 struct mq_node *mq_cluster_put(struct mq_client *client, int32_t id, mq_bytes host, int32_t port)
 {
 	struct mq_node *node = mq_cluster_find(client, id);
 	struct mq_address address;
-	mq_error why;
 
 	if (id < 0)
 		return NULL;
@@ -105,13 +140,8 @@ struct mq_node *mq_cluster_put(struct mq_client *client, int32_t id, mq_bytes ho
 	else if (!mq_address_set(&address, host, port))
 		return NULL;
 	if (node) {
-		if (!mq_address_eq(&node->address, &address)) {
-			mq_fail(&why, MQ_E_DISCONNECTED, "the broker has moved");
-			mq_node_fail(node, &why);
-			node->address = address;
-			node->failures = 0;
-			node->retry_us = 0;
-		}
+		move(node, &address);
+		move(find(client, id, true), &address);
 		return node;
 	}
 	/* The connection to a bootstrap address serves on as that broker's. */

@@ -112,6 +112,10 @@ void mq_request_answered(struct mq_request *req, mq_err err);
 
 struct mq_node *mq_cluster_find(const struct mq_client *client, int32_t id);
 
+/* The second connection to a broker that is known, made when it is first asked
+ * for; NULL: the broker is not known, or out of memory. */
+struct mq_node *mq_cluster_apart(struct mq_client *client, int32_t id);
+
 /* The least loaded node that is up or may be tried; NULL: every one is in
  * back-off, *retry_us then says until when at least. */
 struct mq_node *mq_cluster_any(struct mq_client *client, int64_t now_us, int64_t *retry_us);

@@ -323,7 +323,9 @@ void mq_node_start(struct mq_node *node, struct mq_request *req)
 	req->node = node;
 	req->link = node->link;
 	req->sent_us = mq_client_now_us(client);
-	call->deadline_us = req->sent_us + (int64_t)client->timeouts.request_ms * 1000;
+	call->deadline_us =
+	    req->sent_us +
+	    (req->attempt_us > 0 ? req->attempt_us : (int64_t)client->timeouts.request_ms * 1000);
 	mq_list_remove(&req->list);
 	mq_list_push(&node->in_flight, &req->list);
 	node->n_in_flight++;

@@ -29,7 +29,8 @@ struct mq_node {
 	int32_t id; /* -1: a bootstrap address whose broker is not known yet */
 	struct mq_address address;
 	enum mq_node_state state;
-	bool gone; /* not in the cluster any more: free it when nothing is in flight */
+	bool gone;  /* not in the cluster any more: free it when nothing is in flight */
+	bool apart; /* the second connection to a broker; see struct mq_route */
 
 	struct mq_link *link;
 	struct mq_link *dead; /* broken, to be closed from the client's work */

@@ -299,7 +299,7 @@ enum verdict {
 static enum verdict route_broker(struct mq_client *client, struct mq_request *req, int32_t id,
 				 int64_t now_us, struct mq_node **node, int64_t *due_us)
 {
-	*node = mq_cluster_find(client, id);
+	*node = req->route.apart ? mq_cluster_apart(client, id) : mq_cluster_find(client, id);
 	if (*node)
 		return GO;
 	if (mq_cluster_fresh(client, now_us) && client->meta.updated_us >= req->started_us) {

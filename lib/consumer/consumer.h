@@ -20,9 +20,9 @@
  *
  * Whose file is whose:
  *   lead    consumer.h consumer.c poll.c ops.c settings.* subscription.* group*.*
- *           commit.* topics.c ask.c callbacks.c status.c
- *   fetch   fetch*.* offsets*.* records*.* interceptors.* (see "fetcher" below)
- *   assign  assignor*.* assignment bytes
+ *           commit*.* topics.c ask.c status.c
+ *   fetch   fetch*.* offsets.c records.* plain.* interceptors
+ *   assign  assignors, consumer_protocol.*
  *
  * Locks: one, mq_consumer.lock. Everything in struct mq_cons and below is
  * guarded by it, but for what fetch*.h says otherwise. It is never held while
@@ -48,7 +48,7 @@
 
 struct mq_cons;
 struct mq_fetcher;
-struct mq_group;
+struct mq_membership;
 struct mq_commits;
 
 /* --- the way out ------------------------------------------------------------------- */
@@ -158,17 +158,35 @@ struct mq_cons {
 	struct mq_sub sub;
 	struct mq_meta meta; /* the topics of sub, and those that ops ask about */
 
+	struct mq_consumer *face; /* for callbacks; NULL without a shell */
+
 	/* Metadata (topics.c). */
 	struct mq_ask meta_ask;
-	bool want_metadata;   /* now, whatever their age */
-	bool want_all_topics; /* for the pattern */
-	uint64_t meta_serial; /* counts answers that were taken over */
-	mq_error meta_error;  /* what asking ended with; code MQ_OK: well */
-	mq_error topic_error; /* of a topic, for the next poll; code MQ_OK: none */
+	struct mq_metadata_request meta_request;
+	int64_t meta_asked_us;
+	bool want_metadata;          /* now, whatever their age */
+	uint64_t meta_serial;        /* counts answers that were taken over */
+	mq_error meta_error;         /* what asking ended with; code MQ_OK: well */
+	mq_error no_topic;           /* of a topic in use that cannot be read; code MQ_OK: none */
+	mq_error topic_error;        /* the same, for the next poll */
+	struct mq_list topics_calls; /* ops of topics_call.c */
 
-	struct mq_group *group;     /* NULL: no group.id */
-	struct mq_commits *commits; /* NULL: no group.id */
+	struct mq_membership *group; /* NULL: no group.id */
+	struct mq_commits *commits;  /* NULL: no group.id */
 	struct mq_fetcher *fetcher;
+
+	/* Of the last poll. While the application takes them one by one
+	 * (mq_consumer_next), those from records->at on were not handed out. */
+	mq_records *records;
+	bool stepping;
+
+	/* What mq_consumer_status() said last. */
+	mq_consumer_event status;
+	mq_error status_text;
+	char status_topic[MQ_SUB_NAME_MAX + 1];
+	int64_t status_us;
+	mq_consumer_event_cb *event;
+	void *event_arg;
 
 	mq_consumer_metrics counters;
 	bool closing;
@@ -208,29 +226,10 @@ struct mq_meta_topic *mq_cons_follow(struct mq_cons *cons, const char *topic);
 int32_t mq_cons_leader(struct mq_cons *cons, const char *topic, int32_t partition,
 		       int32_t *leader_epoch);
 
-/* --- the fetcher: fetch.h is fetch's file and declares these
- * ------------------------------------------
- *
- * mq_err mq_fetcher_new(struct mq_fetcher **out, struct mq_cons *cons, const mq_conf *conf,
- * mq_error *error); void mq_fetcher_free(struct mq_fetcher *);            nothing is under way any
- * more void mq_fetcher_cancel(struct mq_fetcher *);          loop's thread, without the lock: ends
- * every request void mq_fetcher_step(struct mq_cons *, int64_t now_us, int64_t *due_us); loop's
- * thread: resets, validations, fetches, look-up ops void mq_fetcher_drop(struct mq_cons *, struct
- * mq_sub_part *); seek, revocation: forgets what was fetched of the part; frees part->fetch bool
- * mq_fetcher_has_records(const struct mq_cons *);  something mq_fetcher_take() would hand out
- * mq_err mq_fetcher_take(struct mq_cons *, mq_records **out, mq_error *error);
- *         application's thread: at most max.poll.records; moves the positions. *out NULL: nothing.
- *         May give the lock up meanwhile (port.unlock/lock) to decompress.
- * void mq_fetcher_recycle(struct mq_cons *, mq_records *);  the next poll has begun
- * mq_records_* of <mq/consumer.h>, mq_headers_*, mq_received_header, mq_consumer_next
- * void mq_fetcher_status(const struct mq_cons *, mq_consumer_event *); POSITION, FETCH_ERROR,
- * BUFFER_FULL, NONE mq_err mq_lookup_new(struct mq_cons *, const mq_partition_at *, size_t n,
- * struct mq_op **out): ListOffsets for offsets_for_times, beginning_offsets, end_offsets (at:
- * MQ_OFFSET_* or a time) const mq_offsets *mq_lookup_result(struct mq_op *)
- */
+/* With the step: asks for metadata where that is due. */
+void mq_topics_step(struct mq_cons *cons, int64_t now_us, int64_t *due_us);
 
-/* --- the shell
- * -------------------------------------------------------------------------------------------- */
+/* --- the shell ----------------------------------------------------------------- */
 
 enum mq_consumer_state { MQ_CONSUMER_OPEN, MQ_CONSUMER_CLOSING, MQ_CONSUMER_CLOSED };
 
@@ -241,34 +240,76 @@ struct mq_consumer {
 	const struct mq_logger *logger;
 	struct mq_loop *loop;
 	struct mq_client *client; /* on the loop's thread */
-	bool started, has_timer;
+	bool started, has_timer, has_core;
 	char direct_name[MQ_HOST_MAX + 1];
+
+	/* The thread that is inside a call; it may be there several times over,
+	 * since callbacks call back. */
+	_Atomic(const void *) owner;
+	uint32_t depth;       /* the owner's */
+	uint32_t in_callback; /* the owner's */
 
 	struct mq_mutex lock; /* guards what follows */
 	struct mq_cond changed;
-	uint32_t n_waiting; /* for changed: at most one tells what for */
+	uint32_t n_waiting; /* for changed */
 	struct mq_cons cons;
 	enum mq_consumer_state state;
-
-	/* Who is inside: the thread, and how deep its callbacks have called back. */
-	_Atomic(const void *) owner;
-	uint32_t depth;
-	bool in_callback;
-	_Atomic bool wakeup;
+	bool wakeup;
 
 	bool woken; /* the wake is posted */
 	struct mq_post wake;
 	struct mq_timer timer;
-	int64_t timer_us; /* what it is armed for */
 
-	int fd[2]; /* of mq_consumer_fd(); -1: nobody has asked */
-	bool fd_ready;
-
-	mq_records *records; /* of the last poll */
+	int fd; /* of mq_consumer_fd(); -1: nobody has asked */
+	bool fd_set;
 };
 
 /* dialer NULL: the real network. */
 mq_err mq_consumer_make(struct mq_consumer **out, const mq_conf *conf,
 			const struct mq_dialer *dialer, mq_error *error);
+void mq_consumer_destroy(struct mq_consumer *c);
+
+/* Around every call of the application: MQ_E_STATE when another thread is
+ * inside, MQ_E_CLOSED. Leaves with the lock. */
+mq_err mq_consumer_enter(struct mq_consumer *c, mq_error *error);
+void mq_consumer_leave(struct mq_consumer *c);
+
+/* Waits, with the lock, until something has changed. False: the time is over. */
+bool mq_consumer_wait(struct mq_consumer *c, int64_t deadline_us);
+
+/* Whether the wait was ended by mq_consumer_wakeup(), once. */
+bool mq_consumer_take_wakeup(struct mq_consumer *c);
+
+/* When a call with this timeout_ms has to be back. */
+int64_t mq_consumer_deadline(const struct mq_consumer *c, int timeout_ms);
+
+/* Gives the lock up for a callback of the application, and takes it again. */
+void mq_cons_callback_begin(struct mq_cons *cons);
+void mq_cons_callback_end(struct mq_cons *cons);
+
+/* The end of the consumer but for its memory. With the lock; state is OPEN. */
+mq_err mq_consumer_shut(struct mq_consumer *c, int64_t deadline_us, mq_error *error);
+
+/* --- poll.c ---------------------------------------------------------------------- */
+
+mq_err mq_consumer_poll_locked(struct mq_consumer *c, int64_t deadline_us, mq_records **out,
+			       mq_error *error);
+
+/* Before positions change while the application takes records one by one: those
+ * that it has not had yet are fetched again. */
+void mq_cons_stop_stepping(struct mq_cons *cons);
+
+/* The offset of the first record of a partition that the application has not
+ * had; the part has a position. */
+int64_t mq_cons_consumed(const struct mq_cons *cons, const struct mq_sub_part *part);
+
+/* Whether a poll would have something to do now. */
+bool mq_cons_has_work(const struct mq_cons *cons);
+
+/* --- status.c ---------------------------------------------------------------------- */
+
+/* Looks why nothing comes, and calls the event callback if that is another
+ * reason than before. */
+void mq_cons_look_at_status(struct mq_cons *cons, bool call_back);
 
 #endif

@@ -193,6 +193,7 @@ static struct mq_sub_part *part_new(struct mq_sub *sub, struct mq_sub_topic *top
 	part->state = MQ_PART_UNKNOWN;
 	part->serial = ++sub->last_part;
 	part->high_watermark = part->last_stable_offset = part->log_start = -1;
+	part->committed = -1;
 	part->preferred_replica = -1;
 	key_write(part->key, mq_mem(topic->name, topic->size), index);
 	mq_list_init(&part->list);
@@ -205,6 +206,7 @@ void mq_sub_remove(struct mq_sub *sub, struct mq_sub_part *part)
 
 	if (sub->drop)
 		sub->drop(sub->drop_arg, part);
+	mq_sub_unfail(sub, part);
 	mq_map_del(&sub->map, key.data, key.size);
 	mq_list_remove(&part->list);
 	sub->n_parts--;
@@ -302,6 +304,19 @@ void mq_sub_clear(struct mq_sub *sub)
 	sub->serial++;
 }
 
+void mq_sub_fail(struct mq_sub *sub, struct mq_sub_part *part, const mq_error *error)
+{
+	assert(error->code != MQ_OK);
+	sub->n_failed += part->error.code == MQ_OK;
+	part->error = *error;
+}
+
+void mq_sub_unfail(struct mq_sub *sub, struct mq_sub_part *part)
+{
+	sub->n_failed -= part->error.code != MQ_OK;
+	part->error.code = MQ_OK;
+}
+
 /* --- states --------------------------------------------------------------------------- */
 
 /* A new beginning: what was asked or fetched before does not count. */
@@ -312,7 +327,7 @@ static void renew(struct mq_sub *sub, struct mq_sub_part *part)
 	part->serial = ++sub->last_part;
 	part->retry_us = 0;
 	part->failures = 0;
-	part->error.code = MQ_OK;
+	mq_sub_unfail(sub, part);
 	part->asked_to_reset = false;
 	part->preferred_replica = -1;
 	sub->serial++;

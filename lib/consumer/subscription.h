@@ -86,8 +86,9 @@ struct mq_sub_part {
 	int32_t preferred_replica; /* to fetch from (KIP-392); -1: the leader */
 	int64_t preferred_until_us;
 
-	/* What the next poll fails with; code MQ_OK: nothing. */
+	/* What the next poll fails with; code MQ_OK: nothing. Set by mq_sub_fail(). */
 	mq_error error;
+	int64_t committed; /* what was committed last, as far as is known; -1 */
 
 	struct mq_fetch_part *fetch; /* the fetcher's; NULL: none yet */
 
@@ -107,6 +108,7 @@ struct mq_sub {
 	struct mq_map map; /* of the parts, by topic and index */
 	struct mq_list parts;
 	size_t n_parts;
+	size_t n_failed;    /* parts with an error */
 	uint64_t serial;    /* changes with the set of parts, their pauses and positions */
 	uint32_t last_part; /* the last serial given to a part */
 	/* Before a part goes: the fetcher drops what it has of it. */
@@ -156,6 +158,10 @@ void mq_sub_reset(struct mq_sub *sub, struct mq_sub_part *part, int64_t to, bool
 void mq_sub_forget_position(struct mq_sub *sub, struct mq_sub_part *part);
 void mq_sub_validate(struct mq_sub_part *part, int32_t leader_epoch); /* FETCHING -> VALIDATING */
 void mq_sub_validated(struct mq_sub_part *part);                      /* and back */
+
+/* The next poll fails with this error, once; until then nothing is fetched. */
+void mq_sub_fail(struct mq_sub *sub, struct mq_sub_part *part, const mq_error *error);
+void mq_sub_unfail(struct mq_sub *sub, struct mq_sub_part *part);
 
 /* Whether records of the part may be fetched / handed out now. */
 static inline bool mq_sub_is_fetchable(const struct mq_sub_part *part)
