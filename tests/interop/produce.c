@@ -3,8 +3,8 @@
  *
  *     produce TOPIC FIRST N KEY=VALUE...
  *
- * and prints how many were delivered. Where "pace=MS" is among the keys, it
- * sleeps so long after each 100 records.
+ * and prints how many were delivered. Among the keys, "pace=MS" lets it sleep so
+ * long after each 100 records, and "time=MS" is the time of number 0.
  */
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -37,6 +37,7 @@ int main(int argc, char **argv)
 	mq_producer_metrics metrics;
 	mq_producer *producer;
 	mq_error error;
+	int64_t time = RECORDS_TIME;
 	int first, n, pace = 0;
 
 	if (argc < 4 || !conf)
@@ -51,6 +52,8 @@ int main(int argc, char **argv)
 		*eq = '\0';
 		if (strcmp(argv[i], "pace") == 0)
 			pace = atoi(eq + 1);
+		else if (strcmp(argv[i], "time") == 0)
+			time = atoll(eq + 1);
 		else if (mq_conf_set(conf, argv[i], eq + 1, &error) != MQ_OK)
 			return wrong(&error);
 	}
@@ -62,6 +65,7 @@ int main(int argc, char **argv)
 		struct numbered r;
 
 		numbered_make(&r, argv[1], i);
+		r.record.timestamp = mq_int(time + i);
 		if (mq_producer_send(producer, &r.record, on_sent, NULL, &error) != MQ_OK)
 			return wrong(&error);
 		if (pace && i % 100 == 99)

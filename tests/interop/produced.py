@@ -8,18 +8,18 @@ CODECS = ('none', 'gzip', 'snappy', 'lz4', 'zstd')
 PRODUCE = os.path.join(os.environ.get('builddir', '.'), 'tests', 'interop', 'produce')
 
 
-def expected(i):
+def expected(i, base=TIME):
     """Number i as (timestamp, key, value, headers)."""
     key = None if i % 5 == 0 else '' if i % 5 == 1 else 'key %d' % i
     value = ('value %d ' % i).ljust(300, 'v')[:20 + i % 250]
     value = None if i % 7 == 0 else '' if i % 7 == 1 else value
     headers = [('number', str(i)), ('null', None), ('number', '')][:i % 4]
-    return TIME + i, key, value, headers
+    return base + i, key, value, headers
 
 
-def partitions(n):
+def partitions(n, base=TIME):
     """What each partition holds after numbers 0 to n - 1."""
-    return {p: [expected(i) for i in range(p, n, PARTITIONS)] for p in range(PARTITIONS)}
+    return {p: [expected(i, base) for i in range(p, n, PARTITIONS)] for p in range(PARTITIONS)}
 
 
 def produce(address, topic, n, *conf, first=0):

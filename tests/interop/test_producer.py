@@ -212,7 +212,7 @@ class Examples(unittest.TestCase):
 
 class Kills(unittest.TestCase):
     def test_kills_while_producing_lose_and_repeat_nothing(self):
-        kills, records_per_kill, partitions = 8, 3000, 3
+        kills, records_per_kill, partitions = 4, 3000, 3
         with Broker({'num.partitions': str(partitions)}) as broker:
             # The first answer of a fresh broker may be that the topic is being made.
             broker.mq('topics', '--create', '--topic', 'killed', '--partitions', str(partitions))

@@ -46,6 +46,17 @@ static void seen_close(void *arg)
 	((struct seen *)arg)->closed++;
 }
 
+static char logged[8192];
+
+static void keep_line(void *arg, mq_level level, const char *line)
+{
+	size_t n = strlen(logged);
+
+	(void)arg;
+	(void)level;
+	snprintf(logged + n, sizeof(logged) - n, "%s\n", line);
+}
+
 static mq_producer *with_chain(struct kit *kit, struct seen *seen, int n, mq_error *error)
 {
 	mq_conf *conf = mq_conf_new(MQ_ROLE_PRODUCER);
@@ -55,7 +66,8 @@ static mq_producer *with_chain(struct kit *kit, struct seen *seen, int n, mq_err
 	snprintf(inproc, sizeof(inproc), "inproc://%s", kit->name);
 	kit_set(conf, "bootstrap.servers", inproc);
 	for (int i = 0; i < n; i++) {
-		const mq_interceptor item = {.name = "seen",
+		static const char *const names[] = {"first", "second", "third"};
+		const mq_interceptor item = {.name = names[i],
 					     .arg = &seen[i],
 					     .configure = seen_configure,
 					     .on_send = seen_on_send,
@@ -64,6 +76,8 @@ static mq_producer *with_chain(struct kit *kit, struct seen *seen, int n, mq_err
 
 		ck_assert_int_eq(mq_conf_add_interceptor(conf, &item, NULL), MQ_OK);
 	}
+	logged[0] = '\0';
+	mq_conf_set_logger(conf, MQ_LEVEL_WARN, keep_line, NULL);
 	p = mq_producer_new(conf, error);
 	mq_conf_free(conf);
 	return p;
@@ -93,6 +107,8 @@ START_TEST(interceptors_change_records_in_order_and_a_failing_one_does_not)
 	ck_assert_int_eq(mq_producer_close(p, KIT_WAIT_MS, NULL, NULL), MQ_OK);
 	mq_producer_free(p);
 	ck_assert_int_eq(tally.ok, 1);
+	ck_assert_msg(strstr(logged, "interceptor second: on_send fails") != NULL, "%s", logged);
+	ck_assert_ptr_null(strstr(logged, "first"));
 	ck_assert_int_eq(kit_read(&kit, "chain", 0, check_value, (void *)"xag"), 1);
 	for (int i = 0; i < 3; i++) {
 		ck_assert_int_eq(seen[i].configured, 1);
@@ -113,7 +129,7 @@ START_TEST(an_interceptor_that_cannot_be_configured_stops_the_producer)
 	kit_init(&kit);
 	ck_assert_ptr_null(with_chain(&kit, seen, 2, &error));
 	ck_assert_int_eq(error.code, MQ_E_STATE);
-	ck_assert_ptr_nonnull(strstr(error.text, "seen"));
+	ck_assert_ptr_nonnull(strstr(error.text, "second"));
 	ck_assert_int_eq(seen[0].closed, 1);
 	ck_assert_int_eq(seen[1].closed, 0);
 	kit_deinit(&kit);
