@@ -22,7 +22,7 @@ struct life {
 	struct sim_env *disk;
 	mq_conf *conf;
 	struct mq_core *core;
-	bool serving, ending, dead, distrusted;
+	bool serving, ending, dead;
 	int64_t due_us;
 	struct mq_list sessions;
 	unsigned n_sessions;
@@ -38,6 +38,7 @@ struct sim_broker {
 	bool leaving;
 	struct sim_fiber *keeper;
 	bool torn; /* it ends within a write */
+	bool distrusted;
 	enum sim_end armed;
 	unsigned countdown; /* changes until the armed end; 0: none */
 	mq_level log_level;
@@ -389,13 +390,15 @@ static void die(struct sim_broker *broker, enum sim_end end)
 	if (end == SIM_POWER)
 		broker->disk = sim_env_crash_image(life->disk, sim_random());
 	else
-		broker->disk = sim_env_kill_image(
+		broker->disk = sim_env_killed(
 		    life->disk, broker->torn ? (enum sim_torn)sim_below(SIM_N_TORN) : SIM_TORN_ALL);
 	sim_env_set_hook(life->disk, NULL, NULL);
 	clear_faults(life->disk);
 	sim_env_set_capacity(broker->disk, -1);
 	life->dead = life->ending = true;
 	broker->life = NULL;
+	if (end == SIM_POWER)
+		broker->distrusted = false;
 	broker->listener.state = end == SIM_POWER ? SIM_LISTEN_DARK : SIM_LISTEN_REFUSES;
 	mq_list_each (it, &life->sessions)
 		sim_conn_die(mq_list_entry(it, struct session, node)->conn, end == SIM_KILL);
@@ -406,7 +409,7 @@ void sim_broker_end(struct sim_broker *broker, enum sim_end end)
 {
 	struct life *life = broker->life;
 
-	if (life && life->distrusted)
+	if (broker->distrusted)
 		end = SIM_POWER;
 	if (!life || (end == SIM_STOP && life->ending))
 		return;
@@ -440,9 +443,8 @@ void sim_broker_heal(struct sim_broker *broker)
 
 bool sim_broker_distrust(struct sim_broker *broker, bool on)
 {
-	if (broker->life && on)
-		broker->life->distrusted = true;
-	return broker->life && broker->life->distrusted;
+	broker->distrusted = broker->distrusted || on;
+	return broker->distrusted;
 }
 
 bool sim_broker_is_up(const struct sim_broker *broker)

@@ -47,8 +47,8 @@ void sim_broker_end(struct sim_broker *broker, enum sim_end end);
 void sim_broker_end_at_change(struct sim_broker *broker, enum sim_end end, unsigned nth);
 
 /* What a failed sync should have covered the kernel may still show and never
- * write: only a machine that starts anew tells the truth. So, from now on, however
- * this run of the process ends, its power goes. Returns whether that is so. */
+ * write: only a machine that starts anew tells the truth. So the next end
+ * of the process will be one of the machine. Returns whether that is so. */
 bool sim_broker_distrust(struct sim_broker *broker, bool on);
 
 /* Takes all faults off the disk and starts anew if that is what it takes. */

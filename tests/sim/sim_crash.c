@@ -20,6 +20,11 @@ enum subset {
 /* Unsynced changes of names are among the last few. */
 #define CUT_MAX 24
 
+struct twin {
+	const struct sim_node *from;
+	struct sim_node *to;
+};
+
 struct image {
 	const struct sim_env *from;
 	struct sim_env *to;
@@ -30,6 +35,8 @@ struct image {
 	uint64_t cut;     /* the first change that is lost then */
 	enum sim_torn torn;
 	bool exact; /* everything is there: a copy, or a killed process */
+	struct twin *twins;
+	size_t n_twins;
 };
 
 static uint64_t draw(const struct image *image, uint64_t a, uint64_t b)
@@ -273,6 +280,94 @@ struct sim_env *sim_env_kill_image(const struct sim_env *sim, enum sim_torn torn
 	struct image image = {.from = sim, .exact = true, .torn = torn, .seed = sim->random};
 
 	return make(&image);
+}
+
+/* --- a killed process on a machine that goes on -------------------------------- */
+
+static struct sim_node *twin_of(struct image *image, struct sim_node *from);
+
+static void twin_entries(struct image *image, const struct sim_entries *from,
+			 struct sim_entries *to)
+{
+	for (size_t i = 0; i < from->n; i++)
+		sim_entries_put(to, from->list[i].name, twin_of(image, from->list[i].node));
+}
+
+static void twin_dir(struct image *image, const struct sim_node *from, struct sim_node *to)
+{
+	twin_entries(image, &from->names, &to->names);
+	twin_entries(image, &from->durable_names, &to->durable_names);
+	to->changes = sim_grow(NULL, from->n_changes, sizeof(to->changes[0]));
+	for (; to->n_changes < from->n_changes; to->n_changes++) {
+		const struct sim_change *change = &from->changes[to->n_changes];
+
+		to->changes[to->n_changes] = (struct sim_change){
+		    .seq = change->seq,
+		    .remove = change->remove ? strdup(change->remove) : NULL,
+		    .add = change->add ? strdup(change->add) : NULL,
+		    .node = change->node ? sim_node_ref(twin_of(image, change->node)) : NULL};
+	}
+}
+
+static void twin_file(struct image *image, const struct sim_node *from, struct sim_node *to)
+{
+	kill_file(image, from, &to->now);
+	*to->used += to->now.size;
+	sim_bytes_resize(&to->durable, from->durable.size);
+	if (from->durable.size)
+		memcpy(to->durable.data, from->durable.data, from->durable.size);
+	to->writes = sim_grow(NULL, from->n_writes, sizeof(to->writes[0]));
+	for (size_t i = 0; i < from->n_writes; i++) {
+		struct sim_write write = from->writes[i];
+
+		if (is_last_write(image, from, i))
+			write.size = torn_size(image->torn, write.size);
+		if (!write.truncate && write.size == 0)
+			continue;
+		if (!write.truncate)
+			write.data = memcpy(sim_alloc(write.size), write.data, write.size);
+		to->writes[to->n_writes++] = write;
+	}
+}
+
+/* The copy of a node, made once; image->twins keeps them all. */
+static struct sim_node *twin_of(struct image *image, struct sim_node *from)
+{
+	struct sim_node *to;
+
+	for (size_t i = 0; i < image->n_twins; i++)
+		if (image->twins[i].from == from)
+			return image->twins[i].to;
+	to = sim_node_new(image->to, from->directory);
+	to->mtime_ms = from->mtime_ms;
+	image->twins = sim_grow(image->twins, image->n_twins + 1, sizeof(image->twins[0]));
+	image->twins[image->n_twins++] = (struct twin){from, to};
+	if (from->directory)
+		twin_dir(image, from, to);
+	else
+		twin_file(image, from, to);
+	return to;
+}
+
+struct sim_env *sim_env_killed(struct sim_env *sim, enum sim_torn torn)
+{
+	struct sim_env *to = sim_env_new(sim_env_random(sim));
+	struct image image = {.from = sim, .to = to, .exact = true, .torn = torn};
+
+	pthread_mutex_lock(&sim->mutex);
+	to->now_us = sim->now_us;
+	to->wall_ms = sim->wall_ms;
+	to->capacity = sim->capacity;
+	to->inline_jobs = sim->inline_jobs;
+	to->seq = sim->seq;
+	to->moved_across = sim->moved_across;
+	sim_node_unref(to->root);
+	to->root = sim_node_ref(twin_of(&image, sim->root));
+	pthread_mutex_unlock(&sim->mutex);
+	for (size_t i = 0; i < image.n_twins; i++)
+		sim_node_unref(image.twins[i].to);
+	free(image.twins);
+	return to;
 }
 
 struct sim_env *sim_env_copy(const struct sim_env *sim)

@@ -103,6 +103,9 @@ enum sim_torn { SIM_TORN_NONE, SIM_TORN_ONE, SIM_TORN_HALF, SIM_TORN_ALL_BUT_ONE
  * write perhaps in part only. */
 struct sim_env *sim_env_kill_image(const struct sim_env *sim, enum sim_torn torn);
 
+/* The same on a machine that goes on: what was not synced is still not durable. */
+struct sim_env *sim_env_killed(struct sim_env *sim, enum sim_torn torn);
+
 /* An exact copy without open files and locks. */
 struct sim_env *sim_env_copy(const struct sim_env *sim);
 

@@ -288,6 +288,27 @@ START_TEST(a_killed_process_leaves_all_but_the_end_of_its_last_write)
 }
 END_TEST
 
+START_TEST(after_a_kill_the_power_may_still_take_what_was_not_synced)
+{
+	struct mq_file *file = durable_file("f", "old");
+	const char *const expect[] = {"old", "new"};
+	struct sim_env *before = sim;
+
+	write_at(file, "new", 0);
+	mq_env_close(env, open_file("g"));
+	sim = sim_env_killed(before, SIM_TORN_ALL);
+	ck_assert_uint_eq(sim_env_digest(sim), sim_env_digest(before));
+	ck_assert_uint_eq(outcomes("f", expect, 2), 3);
+	ck_assert_uint_eq(outcomes("g", (const char *const[]){"", "-"}, 2), 3);
+	sim_env_free(sim);
+	sim = sim_env_killed(before, SIM_TORN_ONE);
+	ck_assert_uint_eq(sim_env_digest(sim), sim_env_digest(before));
+	sim_env_free(sim);
+	sim = before;
+	mq_env_close(env, file);
+}
+END_TEST
+
 START_TEST(images_repeat_from_their_seed_and_are_durable)
 {
 	struct mq_file *file = open_file("f");
@@ -493,6 +514,7 @@ int main(void)
 	tcase_add_test(tc, a_removed_file_may_come_back);
 	tcase_add_test(tc, what_a_failed_sync_covered_stays_uncertain);
 	tcase_add_test(tc, a_killed_process_leaves_all_but_the_end_of_its_last_write);
+	tcase_add_test(tc, after_a_kill_the_power_may_still_take_what_was_not_synced);
 	tcase_add_test(tc, images_repeat_from_their_seed_and_are_durable);
 	tcase_add_test(tc, the_nth_operation_fails_once_or_for_good);
 	tcase_add_test(tc, a_full_disk_cuts_the_write_short_and_recovers);
