@@ -242,11 +242,7 @@ mq_err mq_acc_open(struct mq_acc *acc, struct mq_acc_part *part, size_t size, in
 {
 	struct mq_acc_batch *batch = mq_acc_open_batch(part);
 	size_t capacity = MQ_MAX(size, acc->settings.batch_size);
-	struct mq_sent_run *runs;
 	struct mq_batch_spec spec;
-	uint32_t runs_capacity;
-	uint8_t *memory;
-	size_t memory_size;
 	mq_err err;
 
 	if (batch)
@@ -258,15 +254,9 @@ mq_err mq_acc_open(struct mq_acc *acc, struct mq_acc_part *part, size_t size, in
 		batch_put(acc, batch);
 		return MQ_E_NOMEM;
 	}
-	runs = batch->runs;
-	runs_capacity = batch->runs_capacity;
-	memory = batch->memory;
-	memory_size = batch->memory_size;
-	memset(batch, 0, sizeof(*batch));
-	batch->runs = runs;
-	batch->runs_capacity = runs_capacity;
-	batch->memory = memory;
-	batch->memory_size = memory_size;
+	memset(batch, 0, offsetof(struct mq_acc_batch, error));
+	batch->error.code = MQ_OK;
+	batch->error.text[0] = '\0';
 	batch->part = part;
 	acc->last_serial += MQ_ACC_SERIAL_SPAN;
 	batch->serial = acc->last_serial;
@@ -282,7 +272,7 @@ mq_err mq_acc_open(struct mq_acc *acc, struct mq_acc_part *part, size_t size, in
 	mq_batch_spec_init(&spec);
 	spec.compression = acc->settings.compression;
 	spec.level = acc->settings.level;
-	mq_builder_init(&batch->builder, memory, capacity, &spec);
+	mq_builder_init(&batch->builder, batch->memory, capacity, &spec);
 	if (mq_list_empty(&part->queue))
 		mq_list_push(&acc->active, &part->active);
 	mq_list_init(&batch->list);

@@ -63,10 +63,7 @@ struct mq_acc_batch {
 	struct mq_list report;    /* the accumulator's done ones */
 	struct mq_acc_part *part;
 	struct mq_builder builder;
-	uint8_t *memory;
-	size_t memory_size;
-	struct mq_sent_run *runs;
-	uint32_t n_runs, runs_capacity;
+	uint32_t n_runs;
 	uint64_t serial; /* counts batches as they are opened, by MQ_ACC_SERIAL_SPAN */
 	uint64_t span;   /* numbers up to the serial that are the batch's own */
 	int64_t opened_us;
@@ -92,6 +89,12 @@ struct mq_acc_batch {
 	int64_t base_offset; /* -1: not known */
 	int64_t append_time; /* -1: the records' own */
 	mq_error error;      /* the outcome; before it, what the last attempt ended with */
+
+	/* What stays when the memory is used again; error, too, is not cleared whole. */
+	uint8_t *memory;
+	size_t memory_size;
+	struct mq_sent_run *runs;
+	uint32_t runs_capacity;
 };
 
 struct mq_acc_broker {

@@ -601,7 +601,8 @@ static void run_callbacks(const struct mq_chain *chain, const struct mq_acc_batc
 			sent.offset = offset;
 			if (offset >= 0)
 				offset++;
-			mq_chain_on_acknowledgement(chain, &sent);
+			if (chain->n > 0)
+				mq_chain_on_acknowledgement(chain, &sent);
 			if (run->done)
 				run->done(run->arg, &sent);
 		}

@@ -77,6 +77,10 @@ struct latency {
 	double switches; /* of other threads than the sender's, per record */
 };
 
+struct latencies {
+	struct latency paced, rushed;
+};
+
 static long n_records = 2000000;
 static char value[VALUE_MAX];
 static long reported;
@@ -317,29 +321,16 @@ static long switches_of_others(void)
 }
 
 /* The two take turns, and each goes first as often as the other. */
-static void run_latency(void *arg, void *out)
+static void take_latency(const struct run *run, mq_producer *producer, FILE *file, double apart_s,
+			 struct latency *latency)
 {
-	struct run *run = arg;
 	const mq_record record = {.topic = run->topic, .value = mq_mem(value, 100)};
 	static double mq[LATENCIES], floor[LATENCIES];
-	struct latency *latency = out;
-	mq_producer *producer;
-	mq_broker *broker;
-	char path[96];
-	FILE *file;
-	double at;
+	double at = wall();
 
-	broker = start_in_process(run->dir);
-	snprintf(path, sizeof(path), "%s/floor", run->dir);
-	file = fopen(path, "w");
-	if (!file)
-		bench_die(path, "cannot be made");
-	producer = mq_open_producer(run);
-	mq_produce(producer, run, LATENCIES);
 	latency->switches = -(double)switches_of_others();
-	at = wall();
 	for (int i = 0; i < LATENCIES; i++) {
-		wait_until(at += APART_S);
+		wait_until(at += apart_s);
 		if (i % 2)
 			floor[i] = write_us(file);
 		mq[i] = send_us(producer, &record);
@@ -352,6 +343,26 @@ static void run_latency(void *arg, void *out)
 	latency->mq_p99 = bench_quantile(mq, LATENCIES, 0.99);
 	latency->write_p50 = bench_quantile(floor, LATENCIES, 0.5);
 	latency->write_p99 = bench_quantile(floor, LATENCIES, 0.99);
+}
+
+static void run_latency(void *arg, void *out)
+{
+	struct run *run = arg;
+	struct latencies *latencies = out;
+	mq_producer *producer;
+	mq_broker *broker;
+	char path[96];
+	FILE *file;
+
+	broker = start_in_process(run->dir);
+	snprintf(path, sizeof(path), "%s/floor", run->dir);
+	file = fopen(path, "w");
+	if (!file)
+		bench_die(path, "cannot be made");
+	producer = mq_open_producer(run);
+	mq_produce(producer, run, LATENCIES);
+	take_latency(run, producer, file, 0, &latencies->rushed);
+	take_latency(run, producer, file, APART_S, &latencies->paced);
 	mq_producer_free(producer);
 	mq_broker_free(broker);
 	fclose(file);
@@ -399,11 +410,29 @@ static void compare(const struct row *row, int pairs, const struct bench_broker 
 	}
 }
 
+/* Of one of the two members of struct latencies. */
+#define PRINT_LATENCY(name, all, which, n)                                                         \
+	do {                                                                                       \
+		printf("  %s\n    p50: libmq", name);                                              \
+		SPREAD(all, which.mq_p50, n);                                                      \
+		printf("  write()");                                                               \
+		SPREAD(all, which.write_p50, n);                                                   \
+		printf("  ratio");                                                                 \
+		SPREAD(all, which.mq_p50 / (all)[i_].which.write_p50, n);                          \
+		printf("\n    p99: libmq");                                                        \
+		SPREAD(all, which.mq_p99, n);                                                      \
+		printf("  write()");                                                               \
+		SPREAD(all, which.write_p99, n);                                                   \
+		printf("\n    other threads' context switches per record");                        \
+		SPREAD(all, which.switches, n);                                                    \
+		printf("\n");                                                                      \
+	} while (0)
+
 static void in_process(int pairs)
 {
 	struct run rate = {INPROC, &rows[0], "inproc://bench", "bench", ""};
 	struct run latency = {INPROC, &linger_0, "inproc://bench", "bench", ""};
-	static struct latency latencies[BENCH_RUNS_MAX];
+	static struct latencies latencies[BENCH_RUNS_MAX];
 	static struct cost costs[BENCH_RUNS_MAX];
 
 	for (int i = 0; i < pairs; i++) {
@@ -417,23 +446,9 @@ static void in_process(int pairs)
 	printf("%-26s %-16s", rows[0].name, "in process");
 	SPREAD(costs, cpu, pairs);
 	SPREAD(costs, rate, pairs);
-	printf("\nin process, linger.ms=0, %.0f a second: microseconds from send to acknowledged\n"
-	       "  p50: libmq",
-	       1 / APART_S);
-	SPREAD(latencies, mq_p50, pairs);
-	printf("  write()");
-	SPREAD(latencies, write_p50, pairs);
-	printf("  ratio");
-	SPREAD(latencies, mq_p50 / latencies[i_].write_p50, pairs);
-	printf("\n  p99: libmq");
-	SPREAD(latencies, mq_p99, pairs);
-	printf("  write()");
-	SPREAD(latencies, write_p99, pairs);
-	printf("  ratio");
-	SPREAD(latencies, mq_p99 / latencies[i_].write_p99, pairs);
-	printf("\n  context switches of other threads per record");
-	SPREAD(latencies, switches, pairs);
-	printf("\n");
+	printf("\nin process, linger.ms=0: microseconds from send to acknowledged\n");
+	PRINT_LATENCY("one after the other", latencies, rushed, pairs);
+	PRINT_LATENCY("1000 a second", latencies, paced, pairs);
 }
 
 static void run_one(struct run *run, const char *name)
