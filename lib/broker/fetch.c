@@ -202,6 +202,8 @@ static void resume(struct mq_task *task)
 {
 	struct mq_fetch *fetch = mq_container_of(task, struct mq_fetch, task);
 
+	if (fetch->call->soon)
+		fetch->call->soon(fetch->call);
 	if (fetch->verdict)
 		give_up(fetch, fetch->verdict);
 	else

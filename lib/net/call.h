@@ -60,6 +60,9 @@ struct mq_call {
 	 * deadline passed, or the service wants the connection closed:
 	 * MQ_E_PROTOCOL). response is NULL with MQ_OK only for Produce acks=0. */
 	void (*done)(struct mq_call *call, mq_err err);
+	/* May be NULL. The call has waited, and done() follows in a moment on this
+	 * thread: a thread that sleeps until then takes longer to wake up. */
+	void (*soon)(struct mq_call *call);
 	void *done_arg;
 	void *response; /* struct mq_<api>_response, in the arena */
 	struct mq_release *releases;
