@@ -33,14 +33,23 @@ static struct mq_group **all_groups(const struct mq_group_shard *shard)
 	return all;
 }
 
+/* Whose offsets were all deleted again, and which has no record of its own, is none. */
+static void group_loaded(struct mq_group *group, void *arg)
+{
+	struct mq_list *tasks = arg;
+
+	if (group->state == MQ_GROUP_EMPTY && group->generation == 0 && group->offsets.n == 0 &&
+	    mq_list_empty(&group->txns))
+		mq_group_remove(group);
+	else
+		mq_group_loaded(group, tasks);
+}
+
 static void shard_loaded(void *state, struct mq_list *tasks)
 {
 	struct mq_group_shard *shard = state;
-	struct mq_group *group;
-	size_t at = 0;
 
-	while ((group = mq_map_next(&shard->map, &at)))
-		mq_group_loaded(group, tasks);
+	mq_group_shard_each(shard, group_loaded, tasks);
 	if (shard->map.n)
 		mq_expiry_arm(shard);
 }
