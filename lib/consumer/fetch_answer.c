@@ -83,6 +83,7 @@ static bool tell(struct mq_fetch_part *part, mq_err err, const char *text)
 	(void)again(part, err);
 	mq_fail(&error, err, "%s partition %d at offset %lld: %.300s", part->topic->name,
 		part->index, (long long)part->sub->position.offset, text);
+	mq_sub_fail(&part->fetcher->cons->sub, part->sub, &error);
 	return true;
 }
 

@@ -567,7 +567,8 @@ int main(int argc, char **argv)
 		return 2;
 	memset(value, 'v', sizeof(value));
 	setvbuf(stdout, NULL, _IONBF, 0);
-	broker = one && strcmp(one, "inproc") == 0 ? NULL : bench_broker_start(mq);
+	broker =
+	    row == N_ROWS || (one && strcmp(one, "inproc") == 0) ? NULL : bench_broker_start(mq);
 	if (broker && row < N_ROWS)
 		write_topics(broker->address, row);
 	if (one) {

@@ -1,0 +1,840 @@
+/*
+ * The fetcher beside a broker that the test plays: the core is stepped, its
+ * requests are kept, and answered with what the test wants.
+ */
+#include "consumer/fetch_impl.h"
+
+#include <stdlib.h>
+
+#include "base/err.h"
+#include "env/system.h"
+#include "protocol/messages/list_offsets.h"
+#include "protocol/messages/offset_for_leader_epoch.h"
+#include "protocol/wire.h"
+#include "record/builder.h"
+#include "suite.h"
+
+#define SENT_MAX 16
+#define BROKERS  2
+
+static struct mq_cons cons;
+static struct mq_env *env;
+static struct mq_request *sent[SENT_MAX];
+static int n_sent;
+static int64_t due_us;
+static mq_error error;
+static mq_records *records;
+
+/* --- the port ----------------------------------------------------------------------- */
+
+static void port_send(void *arg, struct mq_request *req)
+{
+	(void)arg;
+	ck_assert_int_lt(n_sent, SENT_MAX);
+	sent[n_sent++] = req;
+}
+
+static void forget(int i)
+{
+	for (n_sent--; i < n_sent; i++)
+		sent[i] = sent[i + 1];
+}
+
+static void port_cancel(void *arg, struct mq_request *req)
+{
+	(void)arg;
+	for (int i = 0; i < n_sent; i++) {
+		if (sent[i] != req)
+			continue;
+		forget(i);
+		req->done(req, MQ_E_CLOSED);
+		return;
+	}
+}
+
+static mq_err port_learn(void *arg, const struct mq_metadata_response *response)
+{
+	(void)arg;
+	(void)response;
+	return MQ_OK;
+}
+
+static void port_nothing(void *arg)
+{
+	(void)arg;
+}
+
+/* --- the beginning --------------------------------------------------------------------- */
+
+static bool with_ids;
+
+/* The topics "a" (partitions 0 and 1 at brokers 0 and 1, 2 at 0) and "b" (0 at 0). */
+static void learn(int32_t epoch)
+{
+	struct mq_metadata_response response;
+	struct mq_metadata_response_topic *topics;
+	struct mq_arena arena;
+
+	mq_arena_init(&arena, 0);
+	mq_set_defaults(mq_metadata_response, &response);
+	topics = mq_new(&arena, mq_metadata_response_topic, 2);
+	for (int t = 0; t < 2; t++) {
+		topics[t].name = mq_str(t ? "b" : "a");
+		topics[t].topic_id.b[0] = with_ids ? (uint8_t)(t + 1) : 0;
+		topics[t].n_partitions = t ? 1 : 3;
+		topics[t].partitions =
+		    mq_new(&arena, mq_metadata_response_partition, (size_t)topics[t].n_partitions);
+		for (int p = 0; p < topics[t].n_partitions; p++) {
+			topics[t].partitions[p].partition_index = p;
+			topics[t].partitions[p].leader_id = p % BROKERS;
+			topics[t].partitions[p].leader_epoch = epoch;
+		}
+	}
+	response.topics = topics;
+	response.n_topics = 2;
+	mq_meta_follow(&cons.meta, mq_str("a"), mq_cons_now_us(&cons));
+	mq_meta_follow(&cons.meta, mq_str("b"), mq_cons_now_us(&cons));
+	ck_assert_int_eq(mq_meta_apply(&cons.meta, &response, mq_cons_now_us(&cons)), MQ_OK);
+	mq_arena_reset(&arena);
+}
+
+static void drop_part(void *arg, struct mq_sub_part *part)
+{
+	mq_fetcher_drop(arg, part);
+}
+
+static void setup(void)
+{
+	env = mq_env_system_new(1);
+	n_sent = 0;
+	with_ids = true;
+	records = NULL;
+	cons = (struct mq_cons){
+	    .settings = {.check_crcs = true,
+			 .client_id = "test",
+			 .rack = "",
+			 .fetch_min_bytes = 1,
+			 .fetch_max_wait_ms = 500,
+			 .fetch_max_bytes = 1 << 20,
+			 .part_max_bytes = 1 << 16,
+			 .poll_records = 500,
+			 .memory_max = 1 << 22,
+			 .reset = MQ_RESET_EARLIEST,
+			 .api_us = 1000000,
+			 .request_ms = 30000,
+			 .retry_us = 1,
+			 .retry_max_us = 1,
+			 .metadata_age_us = INT64_MAX / 2},
+	    .port = {.env = env,
+		     .send = port_send,
+		     .cancel = port_cancel,
+		     .learn = port_learn,
+		     .wake = port_nothing,
+		     .tell = port_nothing,
+		     .lock = port_nothing,
+		     .unlock = port_nothing},
+	};
+	mq_sub_init(&cons.sub, 1);
+	cons.sub.drop = drop_part;
+	cons.sub.drop_arg = &cons;
+	cons.sub.kind = MQ_SUB_ASSIGNED;
+	mq_meta_init(&cons.meta, 1);
+	mq_ask_init(&cons.meta_ask, &cons);
+	ck_assert_int_eq(mq_fetcher_new(&cons.fetcher, &cons, &error), MQ_OK);
+	learn(5);
+}
+
+static void teardown(void)
+{
+	mq_fetcher_recycle(&cons, records);
+	mq_fetcher_cancel(cons.fetcher);
+	ck_assert_int_eq(n_sent, 0);
+	mq_sub_deinit(&cons.sub);
+	mq_fetcher_free(cons.fetcher);
+	mq_meta_deinit(&cons.meta);
+	mq_ask_deinit(&cons.meta_ask);
+	mq_env_system_free(env);
+}
+
+static struct mq_sub_part *part(const char *topic, int32_t index)
+{
+	struct mq_sub_part *p = mq_sub_find(&cons.sub, mq_str(topic), index);
+
+	ck_assert_ptr_nonnull(p);
+	return p;
+}
+
+/* Assigns the first n of a-0, a-1, a-2, b-0, all at offset 0. */
+static void assign(size_t n)
+{
+	static const mq_topic_partition all[] = {{"a", 0}, {"a", 2}, {"b", 0}, {"a", 1}};
+	struct mq_position begin = {0, -1, -1};
+
+	ck_assert_int_eq(mq_sub_assign(&cons.sub, all, n), MQ_OK);
+	for (size_t i = 0; i < n; i++) {
+		struct mq_sub_part *p = part(all[i].topic, all[i].partition);
+
+		p->assigning = false;
+		if (!mq_sub_has_position(p))
+			mq_sub_seek(&cons.sub, p, &begin, false);
+	}
+}
+
+static void step(void)
+{
+	/* Every back-off of the settings is over by then. */
+	due_us = INT64_MAX;
+	mq_fetcher_step(&cons, mq_cons_now_us(&cons) + 1000, &due_us);
+}
+
+/* --- the broker ---------------------------------------------------------------------------- */
+
+/* The request of this kind to this broker, off the list; NULL: there is none. */
+static struct mq_request *take(int16_t api_key, int32_t broker)
+{
+	for (int i = 0; i < n_sent; i++) {
+		struct mq_request *req = sent[i];
+
+		if (req->call.api_key != api_key || req->route.id != broker)
+			continue;
+		forget(i);
+		return req;
+	}
+	return NULL;
+}
+
+/* Agrees on a version, as the client does. */
+static struct mq_fetch_request *fetch_of(struct mq_request *req, int16_t version)
+{
+	ck_assert_ptr_nonnull(req);
+	req->call.api_version = MQ_MIN(version, req->version_max);
+	if (req->prepare)
+		ck_assert_int_eq(req->prepare(req, req->call.api_version), MQ_OK);
+	return req->call.request;
+}
+
+static int asked(const struct mq_fetch_request *request)
+{
+	int n = 0;
+
+	for (int32_t i = 0; i < request->n_topics; i++)
+		n += request->topics[i].n_partitions;
+	return n;
+}
+
+static struct mq_fetch_response *response_of(struct mq_request *req, int32_t session_id, size_t n)
+{
+	struct mq_fetch_response *response = mq_new(&req->call.arena, mq_fetch_response, 1);
+
+	response->session_id = session_id;
+	response->responses = mq_new(&req->call.arena, mq_fetch_response_topic, n);
+	req->call.response = response;
+	return response;
+}
+
+/* Adds a partition to the answer: n records from base on, or an error. */
+static struct mq_fetch_response_partition *add(struct mq_request *req, const char *topic,
+					       int32_t index, int64_t base, int n, mq_err err)
+{
+	struct mq_fetch_response *response = req->call.response;
+	struct mq_arena *arena = &req->call.arena;
+	struct mq_fetch_response_topic *t = &response->responses[response->n_responses++];
+	struct mq_batch_spec spec;
+	struct mq_builder builder;
+	struct mq_piece *piece;
+	mq_bytes out;
+
+	t->topic = mq_str(topic);
+	t->topic_id.b[0] = with_ids ? (uint8_t)(topic[0] - 'a' + 1) : 0;
+	t->partitions = mq_new(arena, mq_fetch_response_partition, 1);
+	t->n_partitions = 1;
+	t->partitions[0].partition_index = index;
+	t->partitions[0].error_code = (int16_t)err;
+	t->partitions[0].high_watermark = t->partitions[0].last_stable_offset = base + n;
+	t->partitions[0].records.n_pieces = 0;
+	if (n == 0)
+		return &t->partitions[0];
+	mq_batch_spec_init(&spec);
+	spec.base_offset = base;
+	spec.leader_epoch = 5;
+	mq_builder_init(&builder, NULL, 1 << 20, &spec);
+	for (int i = 0; i < n; i++)
+		mq_builder_append(&builder, 1, mq_str("key"), mq_str("value"), NULL, 0);
+	ck_assert_int_eq(mq_builder_close(&builder, NULL, &out, NULL), MQ_OK);
+	piece = mq_arena_array(arena, 1, sizeof(*piece));
+	piece->size = out.size;
+	piece->data = mq_arena_get(arena, out.size);
+	memcpy((void *)(uintptr_t)piece->data, out.data, out.size);
+	mq_builder_deinit(&builder);
+	t->partitions[0].records.pieces = piece;
+	t->partitions[0].records.n_pieces = 1;
+	return &t->partitions[0];
+}
+
+static void done(struct mq_request *req, mq_err err)
+{
+	req->done(req, err);
+}
+
+/* Answers the Fetch under way at broker 0 with n records of a-0. */
+static void bring(int64_t base, int n)
+{
+	struct mq_request *req = take(MQ_API_FETCH, 0);
+
+	fetch_of(req, 16);
+	response_of(req, 7, 1);
+	add(req, "a", 0, base, n, MQ_OK);
+	done(req, MQ_OK);
+}
+
+/* What a poll hands out. */
+static size_t poll_some(void)
+{
+	mq_fetcher_recycle(&cons, records);
+	records = NULL;
+	ck_assert_int_eq(mq_fetcher_take(&cons, &records, &error), MQ_OK);
+	return mq_records_count(records);
+}
+
+/* --- fetching -------------------------------------------------------------------------------- */
+
+START_TEST(a_session_names_only_what_has_changed)
+{
+	struct mq_fetch_request *request;
+	struct mq_request *req;
+
+	assign(3);
+	step();
+	req = take(MQ_API_FETCH, 0);
+	request = fetch_of(req, 16);
+	ck_assert_int_eq(request->session_id, 0);
+	ck_assert_int_eq(request->session_epoch, 0);
+	ck_assert_int_eq(asked(request), 3);
+	response_of(req, 7, 3);
+	add(req, "a", 0, 0, 10, MQ_OK);
+	done(req, MQ_OK);
+	ck_assert_uint_eq(poll_some(), 10);
+	step();
+	req = take(MQ_API_FETCH, 0);
+	request = fetch_of(req, 16);
+	ck_assert_int_eq(request->session_id, 7);
+	ck_assert_int_eq(request->session_epoch, 1);
+	ck_assert_int_eq(asked(request), 1);
+	ck_assert_int_eq(request->topics[0].partitions[0].fetch_offset, 10);
+	ck_assert_int_eq(request->n_forgotten_topics_data, 0);
+	response_of(req, 7, 0);
+	done(req, MQ_OK);
+}
+END_TEST
+
+START_TEST(a_session_forgets_what_is_paused_or_gone)
+{
+	struct mq_fetch_request *request;
+	struct mq_request *req;
+
+	assign(3);
+	step();
+	req = take(MQ_API_FETCH, 0);
+	fetch_of(req, 16);
+	response_of(req, 7, 0);
+	done(req, MQ_OK);
+	part("a", 2)->paused = true;
+	mq_sub_remove(&cons.sub, part("b", 0));
+	step();
+	req = take(MQ_API_FETCH, 0);
+	request = fetch_of(req, 16);
+	ck_assert_int_eq(asked(request), 0);
+	ck_assert_int_eq(request->n_forgotten_topics_data, 2);
+	response_of(req, 7, 0);
+	done(req, MQ_OK);
+	/* What comes back is told anew. */
+	part("a", 2)->paused = false;
+	step();
+	req = take(MQ_API_FETCH, 0);
+	request = fetch_of(req, 16);
+	ck_assert_int_eq(asked(request), 1);
+	ck_assert_int_eq(request->topics[0].partitions[0].partition, 2);
+	ck_assert_int_eq(request->session_epoch, 3 - 1);
+	response_of(req, 7, 0);
+	done(req, MQ_OK);
+}
+END_TEST
+
+START_TEST(a_session_that_was_forgotten_begins_anew)
+{
+	static const mq_err errors[] = {MQ_E_FETCH_SESSION_ID_NOT_FOUND,
+					MQ_E_INVALID_FETCH_SESSION_EPOCH,
+					MQ_E_FETCH_SESSION_TOPIC_ID_ERROR};
+	struct mq_fetch_request *request;
+	struct mq_request *req;
+
+	assign(1);
+	for (size_t i = 0; i < mq_array_size(errors); i++) {
+		step();
+		bring((int64_t)i, 1);
+		ck_assert_uint_eq(poll_some(), 1);
+		step();
+		req = take(MQ_API_FETCH, 0);
+		request = fetch_of(req, 16);
+		ck_assert_int_eq(request->session_id, 7);
+		response_of(req, 0, 0)->error_code = (int16_t)errors[i];
+		done(req, MQ_OK);
+		step();
+		request = fetch_of(sent[0], 16);
+		ck_assert_int_eq(request->session_id, 0);
+		ck_assert_int_eq(request->session_epoch, 0);
+		ck_assert_int_eq(asked(request), 1);
+	}
+}
+END_TEST
+
+START_TEST(topics_without_ids_are_named)
+{
+	struct mq_request *req;
+
+	with_ids = false;
+	learn(5);
+	assign(2);
+	step();
+	req = take(MQ_API_FETCH, 0);
+	ck_assert_int_eq(req->version_max, 12);
+	fetch_of(req, 16);
+	response_of(req, 7, 1);
+	add(req, "a", 0, 0, 3, MQ_OK);
+	done(req, MQ_OK);
+	ck_assert_uint_eq(poll_some(), 3);
+}
+END_TEST
+
+START_TEST(old_brokers_are_asked_without_session_and_too_old_ones_not)
+{
+	struct mq_request *req;
+
+	assign(1);
+	step();
+	req = take(MQ_API_FETCH, 0);
+	ck_assert_int_eq(req->prepare(req, 3), MQ_E_UNSUPPORTED);
+	fetch_of(req, 4);
+	response_of(req, 0, 1);
+	add(req, "a", 0, 0, 3, MQ_OK);
+	done(req, MQ_OK);
+	ck_assert_uint_eq(poll_some(), 3);
+	step();
+	req = take(MQ_API_FETCH, 0);
+	ck_assert_int_eq(asked(fetch_of(req, 4)), 1);
+	response_of(req, 0, 0);
+	done(req, MQ_OK);
+}
+END_TEST
+
+START_TEST(each_leader_is_asked_for_its_own)
+{
+	assign(4);
+	step();
+	ck_assert_int_eq(n_sent, 2);
+	ck_assert_int_eq(asked(fetch_of(take(MQ_API_FETCH, 1), 16)), 1);
+	ck_assert_int_eq(asked(fetch_of(sent[0], 16)), 3);
+	/* The first one is not answered: teardown ends what is left. */
+	sent[n_sent++] =
+	    &mq_list_entry(cons.fetcher->nodes.prev, struct mq_fetch_node, list)->ask.req;
+	ck_assert_int_eq(sent[1]->route.id, 1);
+}
+END_TEST
+
+START_TEST(the_next_chunk_is_fetched_while_one_is_read)
+{
+	struct mq_request *req;
+
+	cons.settings.poll_records = 4;
+	assign(1);
+	step();
+	bring(0, 10);
+	step();
+	req = take(MQ_API_FETCH, 0);
+	ck_assert_int_eq(fetch_of(req, 16)->topics[0].partitions[0].fetch_offset, 10);
+	response_of(req, 7, 1);
+	add(req, "a", 0, 10, 5, MQ_OK);
+	done(req, MQ_OK);
+	for (int64_t at = 0; at < 12; at += 4) {
+		ck_assert_uint_eq(poll_some(), 4);
+		ck_assert_int_eq(mq_records_all(records)[0].offset, at);
+		ck_assert_int_eq(part("a", 0)->position.offset, at + 4);
+	}
+	ck_assert_uint_eq(poll_some(), 3);
+	ck_assert_uint_eq(poll_some(), 0);
+}
+END_TEST
+
+START_TEST(a_full_buffer_stops_fetching_until_it_is_read)
+{
+	assign(1);
+	cons.settings.memory_max = 1 << 16;
+	step();
+	bring(0, 4000);
+	step();
+	ck_assert_int_eq(n_sent, 0);
+	ck_assert_uint_eq(poll_some(), 500);
+	for (int i = 1; i < 8; i++)
+		ck_assert_uint_eq(poll_some(), 500);
+	ck_assert_uint_eq(poll_some(), 0);
+	step();
+	ck_assert_int_eq(n_sent, 1);
+}
+END_TEST
+
+START_TEST(paused_partitions_keep_what_was_fetched)
+{
+	assign(1);
+	step();
+	bring(0, 10);
+	part("a", 0)->paused = true;
+	ck_assert(!mq_fetcher_has_records(&cons));
+	ck_assert_uint_eq(poll_some(), 0);
+	part("a", 0)->paused = false;
+	ck_assert(mq_fetcher_has_records(&cons));
+	ck_assert_uint_eq(poll_some(), 10);
+}
+END_TEST
+
+START_TEST(a_seek_drops_what_was_fetched_and_what_is_under_way)
+{
+	struct mq_position to = {100, -1, -1};
+	struct mq_request *req;
+
+	assign(1);
+	step();
+	bring(0, 10);
+	step();
+	mq_sub_seek(&cons.sub, part("a", 0), &to, false);
+	ck_assert_uint_eq(poll_some(), 0);
+	bring(10, 10);
+	ck_assert_uint_eq(poll_some(), 0);
+	step();
+	req = take(MQ_API_FETCH, 0);
+	ck_assert_int_eq(fetch_of(req, 16)->topics[0].partitions[0].fetch_offset, 100);
+	response_of(req, 7, 1);
+	add(req, "a", 0, 100, 2, MQ_OK);
+	done(req, MQ_OK);
+	ck_assert_uint_eq(poll_some(), 2);
+}
+END_TEST
+
+START_TEST(answers_to_nothing_that_was_asked_are_ignored)
+{
+	struct mq_request *req;
+
+	assign(1);
+	step();
+	req = take(MQ_API_FETCH, 0);
+	fetch_of(req, 16);
+	response_of(req, 7, 4);
+	add(req, "b", 0, 0, 5, MQ_OK);
+	add(req, "a", 2, 0, 5, MQ_OK);
+	add(req, "a", 0, 0, 5, MQ_OK);
+	add(req, "a", 0, 0, 5, MQ_OK);
+	done(req, MQ_OK);
+	ck_assert_uint_eq(poll_some(), 5);
+	ck_assert_uint_eq(poll_some(), 0);
+}
+END_TEST
+
+/* --- errors -------------------------------------------------------------------------------------
+ */
+
+START_TEST(an_error_of_one_partition_leaves_the_others)
+{
+	struct mq_request *req;
+
+	assign(3);
+	step();
+	req = take(MQ_API_FETCH, 0);
+	fetch_of(req, 16);
+	response_of(req, 7, 3);
+	add(req, "a", 0, 0, 0, MQ_E_NOT_LEADER_OR_FOLLOWER);
+	add(req, "a", 2, 0, 5, MQ_OK);
+	add(req, "b", 0, 0, 0, MQ_E_TOPIC_AUTHORIZATION_FAILED);
+	done(req, MQ_OK);
+	ck_assert(cons.want_metadata);
+	ck_assert_int_eq(part("a", 0)->error.code, MQ_OK);
+	ck_assert_int_eq(part("b", 0)->error.code, MQ_E_TOPIC_AUTHORIZATION_FAILED);
+	ck_assert_uint_eq(poll_some(), 5);
+}
+END_TEST
+
+START_TEST(a_corrupt_batch_is_an_error_of_its_partition)
+{
+	struct mq_fetch_response_partition *bad;
+	struct mq_request *req;
+
+	assign(2);
+	step();
+	req = take(MQ_API_FETCH, 0);
+	fetch_of(req, 16);
+	response_of(req, 7, 2);
+	bad = add(req, "a", 0, 0, 5, MQ_OK);
+	((uint8_t *)(uintptr_t)bad->records.pieces[0].data)[70] ^= 1;
+	add(req, "a", 2, 0, 5, MQ_OK);
+	done(req, MQ_OK);
+	ck_assert_uint_eq(poll_some(), 5);
+	ck_assert_int_eq(mq_records_all(records)[0].partition, 2);
+	ck_assert_int_eq(part("a", 0)->error.code, MQ_E_CORRUPT_MESSAGE);
+	ck_assert_int_eq(part("a", 0)->position.offset, 0);
+	/* Told once, and then tried again. */
+	mq_sub_unfail(&cons.sub, part("a", 0));
+	step();
+	ck_assert_int_eq(n_sent, 1);
+}
+END_TEST
+
+START_TEST(a_request_that_fails_is_repeated_with_everything)
+{
+	assign(3);
+	step();
+	done(take(MQ_API_FETCH, 0), MQ_E_DISCONNECTED);
+	step();
+	ck_assert_int_eq(n_sent, 1);
+	ck_assert_int_eq(asked(fetch_of(sent[0], 16)), 3);
+}
+END_TEST
+
+/* --- offsets
+ * ---------------------------------------------------------------------------------------- */
+
+/* Answers a ListOffsets about one partition. */
+static struct mq_list_offsets_request *list(int64_t offset, mq_err err)
+{
+	struct mq_request *req = take(MQ_API_LIST_OFFSETS, 0);
+	static struct mq_list_offsets_request request;
+	struct mq_list_offsets_response *response;
+
+	ck_assert_ptr_nonnull(req);
+	request = *(struct mq_list_offsets_request *)req->call.request;
+	response = mq_new(&req->call.arena, mq_list_offsets_response, 1);
+	response->topics = mq_new(&req->call.arena, mq_list_offsets_response_topic, 1);
+	response->n_topics = 1;
+	response->topics[0].name = mq_str("a");
+	response->topics[0].partitions =
+	    mq_new(&req->call.arena, mq_list_offsets_response_partition, 1);
+	response->topics[0].n_partitions = 1;
+	response->topics[0].partitions[0].offset = offset;
+	response->topics[0].partitions[0].timestamp = 77;
+	response->topics[0].partitions[0].leader_epoch = 4;
+	response->topics[0].partitions[0].error_code = (int16_t)err;
+	req->call.response = response;
+	done(req, MQ_OK);
+	return &request;
+}
+
+static void out_of_range(void)
+{
+	struct mq_request *req;
+
+	assign(1);
+	step();
+	req = take(MQ_API_FETCH, 0);
+	fetch_of(req, 16);
+	response_of(req, 7, 1);
+	add(req, "a", 0, 0, 0, MQ_E_OFFSET_OUT_OF_RANGE);
+	done(req, MQ_OK);
+}
+
+START_TEST(an_offset_out_of_range_is_reset)
+{
+	struct mq_sub_part *p;
+
+	out_of_range();
+	p = part("a", 0);
+	ck_assert_int_eq(p->state, MQ_PART_RESET);
+	step();
+	ck_assert_int_eq(p->reset_to, MQ_OFFSET_EARLIEST);
+	list(0, MQ_E_NOT_LEADER_OR_FOLLOWER);
+	ck_assert_int_eq(p->state, MQ_PART_RESET);
+	step();
+	list(42, MQ_OK);
+	ck_assert_int_eq(p->state, MQ_PART_FETCHING);
+	ck_assert_int_eq(p->position.offset, 42);
+	ck_assert_int_eq(p->position.offset_epoch, 4);
+	step();
+	ck_assert_int_eq(fetch_of(sent[0], 16)->topics[0].partitions[0].fetch_offset, 42);
+}
+END_TEST
+
+START_TEST(without_a_reset_it_is_an_error)
+{
+	cons.settings.reset = MQ_RESET_NONE;
+	out_of_range();
+	ck_assert_int_eq(part("a", 0)->error.code, MQ_E_OFFSET_OUT_OF_RANGE);
+	ck_assert_int_eq(part("a", 0)->state, MQ_PART_FETCHING);
+	step();
+	ck_assert_int_eq(n_sent, 0);
+}
+END_TEST
+
+START_TEST(a_time_that_no_record_has_is_the_end)
+{
+	struct mq_sub_part *p;
+
+	cons.settings.reset = MQ_RESET_BY_DURATION;
+	cons.settings.reset_duration_ms = 1000;
+	out_of_range();
+	p = part("a", 0);
+	ck_assert_int_gt(p->reset_to, 0);
+	step();
+	list(-1, MQ_OK);
+	ck_assert_int_eq(p->reset_to, MQ_OFFSET_LATEST);
+	step();
+	list(9, MQ_OK);
+	ck_assert_int_eq(p->position.offset, 9);
+}
+END_TEST
+
+/* Lets the position of a-0 be of epoch 5, and another leader come. */
+static void change_leader(void)
+{
+	assign(1);
+	step();
+	bring(0, 10);
+	ck_assert_uint_eq(poll_some(), 10);
+	step();
+	bring(10, 0);
+	learn(6);
+	step();
+	ck_assert_int_eq(part("a", 0)->state, MQ_PART_VALIDATING);
+	step();
+}
+
+static void answer_epoch(int32_t epoch, int64_t end, mq_err err)
+{
+	struct mq_request *req = take(MQ_API_OFFSET_FOR_LEADER_EPOCH, 0);
+	struct mq_offset_for_leader_epoch_request *request;
+	struct mq_offset_for_leader_epoch_response *response;
+
+	ck_assert_ptr_nonnull(req);
+	request = req->call.request;
+	ck_assert_int_eq(request->topics[0].partitions[0].leader_epoch, 5);
+	ck_assert_int_eq(request->topics[0].partitions[0].current_leader_epoch, 6);
+	if (err) {
+		done(req, err);
+		return;
+	}
+	response = mq_new(&req->call.arena, mq_offset_for_leader_epoch_response, 1);
+	response->topics = mq_new(&req->call.arena, mq_offset_for_leader_epoch_response_topic, 1);
+	response->n_topics = 1;
+	response->topics[0].topic = mq_str("a");
+	response->topics[0].partitions =
+	    mq_new(&req->call.arena, mq_offset_for_leader_epoch_response_partition, 1);
+	response->topics[0].n_partitions = 1;
+	response->topics[0].partitions[0].leader_epoch = epoch;
+	response->topics[0].partitions[0].end_offset = end;
+	req->call.response = response;
+	done(req, MQ_OK);
+}
+
+START_TEST(a_position_that_still_holds_is_gone_on_from)
+{
+	change_leader();
+	answer_epoch(5, 10, MQ_OK);
+	ck_assert_int_eq(part("a", 0)->state, MQ_PART_FETCHING);
+	ck_assert_int_eq(part("a", 0)->position.offset, 10);
+	ck_assert_int_eq(part("a", 0)->position.leader_epoch, 6);
+}
+END_TEST
+
+START_TEST(a_log_that_was_cut_takes_the_position_back)
+{
+	change_leader();
+	answer_epoch(5, 7, MQ_OK);
+	ck_assert_int_eq(part("a", 0)->state, MQ_PART_FETCHING);
+	ck_assert_int_eq(part("a", 0)->position.offset, 7);
+}
+END_TEST
+
+START_TEST(a_log_that_was_cut_is_an_error_without_a_reset)
+{
+	cons.settings.reset = MQ_RESET_NONE;
+	change_leader();
+	answer_epoch(5, 7, MQ_OK);
+	ck_assert_int_eq(part("a", 0)->error.code, MQ_E_LOG_TRUNCATED);
+}
+END_TEST
+
+START_TEST(brokers_that_cannot_be_asked_are_believed)
+{
+	change_leader();
+	answer_epoch(5, 7, MQ_E_UNSUPPORTED);
+	ck_assert_int_eq(part("a", 0)->state, MQ_PART_FETCHING);
+	ck_assert_int_eq(part("a", 0)->position.offset, 10);
+}
+END_TEST
+
+START_TEST(offsets_are_looked_up_for_calls)
+{
+	mq_partition_at at = {"a", 0, 1234};
+	const mq_offsets *found;
+	struct mq_op *op;
+
+	ck_assert_int_eq(mq_lookup_new(&cons, &at, 1, &op), MQ_OK);
+	step();
+	list(0, MQ_E_LEADER_NOT_AVAILABLE);
+	ck_assert(!op->done);
+	step();
+	list(55, MQ_OK);
+	ck_assert(op->done);
+	ck_assert_int_eq(op->err, MQ_OK);
+	found = mq_lookup_result(op);
+	ck_assert_uint_eq(found->n, 1);
+	ck_assert_int_eq(found->items[0].offset, 55);
+	ck_assert_int_eq(found->items[0].timestamp, 77);
+	ck_assert_int_eq(found->items[0].leader_epoch.value, 4);
+	op->free(op);
+}
+END_TEST
+
+START_TEST(a_look_up_that_nobody_waits_for_is_freed)
+{
+	mq_partition_at at = {"a", 0, MQ_OFFSET_LATEST};
+	struct mq_op *op;
+
+	ck_assert_int_eq(mq_lookup_new(&cons, &at, 1, &op), MQ_OK);
+	step();
+	op->abandoned = true;
+	op->abandon(op);
+	list(55, MQ_OK);
+	ck_assert_int_eq(mq_lookup_new(&cons, &at, 1, &op), MQ_OK);
+	op->abandoned = true;
+	op->abandon(op);
+	step();
+	ck_assert_int_eq(n_sent, 0);
+}
+END_TEST
+
+int main(void)
+{
+	const TTest *const tests[] = {
+	    a_session_names_only_what_has_changed,
+	    a_session_forgets_what_is_paused_or_gone,
+	    a_session_that_was_forgotten_begins_anew,
+	    topics_without_ids_are_named,
+	    old_brokers_are_asked_without_session_and_too_old_ones_not,
+	    each_leader_is_asked_for_its_own,
+	    the_next_chunk_is_fetched_while_one_is_read,
+	    a_full_buffer_stops_fetching_until_it_is_read,
+	    paused_partitions_keep_what_was_fetched,
+	    a_seek_drops_what_was_fetched_and_what_is_under_way,
+	    answers_to_nothing_that_was_asked_are_ignored,
+	    an_error_of_one_partition_leaves_the_others,
+	    a_corrupt_batch_is_an_error_of_its_partition,
+	    a_request_that_fails_is_repeated_with_everything,
+	    an_offset_out_of_range_is_reset,
+	    without_a_reset_it_is_an_error,
+	    a_time_that_no_record_has_is_the_end,
+	    a_position_that_still_holds_is_gone_on_from,
+	    a_log_that_was_cut_takes_the_position_back,
+	    a_log_that_was_cut_is_an_error_without_a_reset,
+	    brokers_that_cannot_be_asked_are_believed,
+	    offsets_are_looked_up_for_calls,
+	    a_look_up_that_nobody_waits_for_is_freed,
+	};
+
+	return SUITE_RUN_WITH("fetcher", setup, teardown, tests);
+}
