@@ -185,6 +185,8 @@ struct mq_cons {
 	mq_error status_text;
 	char status_topic[MQ_SUB_NAME_MAX + 1];
 	int64_t status_us;
+	mq_consumer_reason told_reason; /* what the event callback was told last */
+	mq_err told_err;
 	mq_consumer_event_cb *event;
 	void *event_arg;
 

@@ -177,6 +177,9 @@ void mq_membership_judge(struct mq_membership *g, mq_err err, uint64_t serial, i
 		return;
 	switch (err) {
 	case MQ_E_REBALANCE_IN_PROGRESS:
+		/* Who joins already is told nothing new. */
+		if (g->state != MQ_GROUP_STABLE && g->state != MQ_GROUP_ASSIGNED)
+			break;
 		g->rejoin = true;
 		mq_cons_tell(g->cons);
 		break;

@@ -165,6 +165,7 @@ static mq_err joined(struct mq_membership *g, const struct mq_join_group_respons
 	if (err != MQ_OK)
 		return err;
 	g->assignor = a;
+	g->rejoin = false;
 	g->generation = r->generation_id;
 	g->skip_assignment = r->skip_assignment;
 	g->n_assignments = 0;

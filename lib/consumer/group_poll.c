@@ -302,7 +302,7 @@ static bool take_assignment(struct mq_membership *g)
 	if (a->on_assignment)
 		a->on_assignment(a->arg, &g->came, g->generation);
 	/* What was given up can now be given to others. */
-	if (revoked && g->cooperative)
+	if ((revoked && g->cooperative) || mq_membership_topics_changed(g))
 		g->rejoin = true;
 	mq_cons_wake(g->cons);
 	return true;

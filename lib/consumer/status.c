@@ -107,7 +107,7 @@ void mq_cons_look_at_status(struct mq_cons *cons, bool call_back)
 	mq_consumer_event event = {.partition = -1};
 	struct finding f;
 	int64_t now_us = mq_cons_now_us(cons);
-	bool other;
+	bool other, news;
 
 	look(cons, &event, &f);
 	other = f.reason != cons->status.reason || f.error.code != cons->status.err;
@@ -124,7 +124,10 @@ void mq_cons_look_at_status(struct mq_cons *cons, bool call_back)
 		cons->status.topic = cons->status_topic;
 	}
 	cons->status.since_ms = (now_us - cons->status_us) / 1000;
-	if (other && call_back && cons->event) {
+	news = f.reason != cons->told_reason || f.error.code != cons->told_err;
+	if (news && call_back && cons->event) {
+		cons->told_reason = f.reason;
+		cons->told_err = f.error.code;
 		event = cons->status;
 		mq_cons_callback_begin(cons);
 		cons->event(cons->event_arg, &event);

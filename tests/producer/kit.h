@@ -20,6 +20,7 @@ struct kit {
 	mq_broker *broker;
 	int port;
 	int advertised; /* another port that clients are sent to; 0: none */
+	void (*configure)(mq_conf *conf); /* the broker's, further; NULL: no more */
 };
 
 static inline void kit_set(mq_conf *conf, const char *key, const char *value)
@@ -46,6 +47,8 @@ static inline void kit_start(struct kit *kit)
 	}
 	kit_set(conf, "mq.inproc.name", kit->name);
 	kit_set(conf, "num.partitions", "3");
+	if (kit->configure)
+		kit->configure(conf);
 	kit->broker = mq_broker_start(conf, &error);
 	ck_assert_msg(kit->broker != NULL, "%s", error.text);
 	mq_conf_free(conf);
