@@ -356,8 +356,11 @@ static int report_offsets(const struct groups *g, const mq_outcomes *outcomes)
 
 	if (bad)
 		fail(COMMAND, "not all offsets were deleted, see below");
-	else
-		printf("Request succeed for deleting offsets from group %s.\n", g->ids.items[0]);
+	for (int i = 0; !bad && i < g->topics.n; i++)
+		printf("%s%s", i == 0 ? "Request succeed for deleting offsets with topic " : ", ",
+		       g->topics.items[i]);
+	if (!bad)
+		printf(" group %s\n", g->ids.items[0]);
 	printf("\n%-30s %-15s %-15s\n", "TOPIC", "PARTITION", "STATUS");
 	for (size_t i = 0; i < outcomes->n; i++) {
 		const mq_outcome *o = outcomes->items[i];

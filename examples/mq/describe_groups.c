@@ -335,9 +335,9 @@ static int print_state(const mq_group_info *group, const mq_cluster_info *cluste
 	snprintf(coordinator, sizeof(coordinator), "%s:%d  (%d)", broker ? broker->host : "?",
 		 broker ? broker->port : 0, group->coordinator);
 	width = wider(25, coordinator);
-	printf("\n%-*s %-25s %-20s %-20s %s\n", width, "GROUP", "COORDINATOR (ID)",
+	printf("\n%-*s %-25s %-20s %-15s %s\n", width, "GROUP", "COORDINATOR (ID)",
 	       "ASSIGNMENT-STRATEGY", "STATE", "#MEMBERS");
-	printf("%-*s %-25s %-20s %-20s %zu\n", width, group->id, coordinator, group->assignor,
+	printf("%-*s %-25s %-20s %-15s %zu\n", width, group->id, coordinator, group->assignor,
 	       group->state, group->n_members);
 	return EXIT_OK;
 }

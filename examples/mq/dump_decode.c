@@ -338,3 +338,186 @@ void dump_decode_transaction(FILE *out, const char *prefix, const mq_segment_rec
 	else if (text_begin(&value))
 		text_end(&value, out, put_transaction_value(value.out, record->value), skipped);
 }
+
+/* --- lines of the console consumer ------------------------------------------------ */
+
+static void put_plain(FILE *out, mq_bytes s)
+{
+	fwrite(s.data ? s.data : "", 1, s.size, out);
+}
+
+static void put_transaction_partitions_json(struct in *in, FILE *out)
+{
+	int64_t n = take_length(in, 4);
+
+	fputs(n < 0 ? "null" : "[", out);
+	for (int64_t i = 0; i < n && !in->failed; i++) {
+		int64_t n_ids;
+
+		fputs(i > 0 ? ",{" : "{", out);
+		put_name(out, "topic", take_string(in));
+		fputs(",\"partitionIds\":[", out);
+		n_ids = take_length(in, 4);
+		for (int64_t k = 0; k < n_ids && !in->failed; k++)
+			fprintf(out, "%s%" PRId64, k > 0 ? "," : "", take_int(in, 4));
+		fputs("]}", out);
+		skip_tags(in);
+	}
+	fputs(n < 0 ? "" : "]", out);
+}
+
+static void put_transaction_json(struct in *in, FILE *out)
+{
+	fprintf(out, "\"producerId\":%" PRId64, take_int(in, 8));
+	fprintf(out, ",\"producerEpoch\":%" PRId64, take_int(in, 2));
+	fprintf(out, ",\"transactionTimeoutMs\":%" PRId64, take_int(in, 4));
+	fprintf(out,
+		",\"transactionStatus\":%" PRId64 ",\"transactionPartitions\":", take_int(in, 1));
+	put_transaction_partitions_json(in, out);
+	fprintf(out, ",\"transactionLastUpdateTimestampMs\":%" PRId64, take_int(in, 8));
+	fprintf(out, ",\"transactionStartTimestampMs\":%" PRId64, take_int(in, 8));
+	skip_tags(in);
+}
+
+static void put_value_json(enum dump_kind kind, struct in *in, FILE *out)
+{
+	int64_t version = take_int(in, 2);
+	int64_t known = kind == DUMP_TRANSACTIONS ? 1 : 4;
+
+	if (version < 0 || version > known) {
+		fprintf(out, "{\"version\":%" PRId64 ",\"data\":\"unknown\"}", version);
+		return;
+	}
+	in->flexible = version >= (kind == DUMP_TRANSACTIONS ? 1 : 4);
+	fprintf(out, "{\"version\":%" PRId64 ",\"data\":{", version);
+	if (kind == DUMP_OFFSETS)
+		decode_offset_value(in, version, out);
+	else if (kind == DUMP_GROUPS)
+		decode_group_value(in, version, out);
+	else
+		put_transaction_json(in, out);
+	fputs("}}", out);
+}
+
+/* OffsetAndMetadata(...) */
+static void put_offset_text(struct in *in, FILE *out)
+{
+	int64_t version = take_int(in, 2), epoch = -1, time;
+
+	in->flexible = version >= 4;
+	fprintf(out, "OffsetAndMetadata(offset=%" PRId64, take_int(in, 8));
+	if (version >= 3)
+		epoch = take_int(in, 4);
+	if (epoch >= 0)
+		fprintf(out, ", leaderEpoch=Optional[%" PRId64 "], metadata=", epoch);
+	else
+		fputs(", leaderEpoch=Optional.empty, metadata=", out);
+	put_plain(out, take_string(in));
+	time = take_int(in, 8);
+	fprintf(out, ", commitTimestamp=%" PRId64 ", expireTimestamp=", time);
+	if (version == 1)
+		fprintf(out, "Some(%" PRId64 "))", take_int(in, 8));
+	else
+		fputs("None)", out);
+}
+
+/* TransactionMetadata(...) */
+static void put_transaction_text(mq_bytes id, struct in *in, FILE *out)
+{
+	int64_t version = take_int(in, 2), updated;
+
+	in->flexible = version >= 1;
+	fputs("TransactionMetadata(transactionalId=", out);
+	put_plain(out, id);
+	fprintf(out, ", producerId=%" PRId64, take_int(in, 8));
+	fprintf(out, ", producerEpoch=%" PRId64, take_int(in, 2));
+	fprintf(out, ", txnTimeoutMs=%" PRId64, take_int(in, 4));
+	fprintf(out,
+		", state=%s, pendingState=None, topicPartitions=", state_name(take_int(in, 1)));
+	put_partitions(in, out);
+	updated = take_int(in, 8);
+	fprintf(out, ", txnStartTimestamp=%" PRId64 ", txnLastUpdateTimestamp=%" PRId64 ")",
+		take_int(in, 8), updated);
+}
+
+/* The names of a record of these topics. */
+struct key {
+	int64_t version;
+	mq_bytes name, topic; /* group and topic, or transactional id */
+	int64_t partition;
+};
+
+static bool take_key(enum dump_kind kind, mq_bytes from, struct key *key)
+{
+	struct in in = {.p = from.data, .left = from.size};
+
+	memset(key, 0, sizeof(*key));
+	key->version = take_int(&in, 2);
+	if (kind == DUMP_TRANSACTIONS ? key->version != 0 : key->version > 2)
+		return !in.failed;
+	key->name = take_string(&in);
+	if (kind != DUMP_TRANSACTIONS && key->version < 2) {
+		key->topic = take_string(&in);
+		key->partition = take_int(&in, 4);
+	}
+	return !in.failed;
+}
+
+static void put_json_line(FILE *out, enum dump_kind kind, const struct key *key, struct in *in)
+{
+	fprintf(out, "{\"key\":{\"version\":%" PRId64 ",\"data\":{", key->version);
+	put_name(out, kind == DUMP_TRANSACTIONS ? "transactionalId" : "group", key->name);
+	if (kind == DUMP_OFFSETS) {
+		fputc(',', out);
+		put_name(out, "topic", key->topic);
+		fprintf(out, ",\"partition\":%" PRId64, key->partition);
+	}
+	fputs("}},\"value\":", out);
+	if (in->p)
+		put_value_json(kind, in, out);
+	else
+		fputs("null", out);
+	fputs("}\n", out);
+}
+
+static void put_old_line(FILE *out, enum dump_kind kind, const struct key *key, struct in *in)
+{
+	if (kind == DUMP_OFFSETS) {
+		fputc('[', out);
+		put_plain(out, key->name);
+		fputc(',', out);
+		put_plain(out, key->topic);
+		fprintf(out, ",%" PRId64 "]::", key->partition);
+	} else {
+		put_plain(out, key->name);
+		fputs("::", out);
+	}
+	if (!in->p)
+		fputs("NULL", out);
+	else if (kind == DUMP_OFFSETS)
+		put_offset_text(in, out);
+	else
+		put_transaction_text(key->name, in, out);
+	fputc('\n', out);
+}
+
+bool dump_line(FILE *out, enum dump_kind kind, bool old, mq_bytes key, mq_bytes value)
+{
+	struct in in = {.p = value.data, .left = value.size};
+	struct text text;
+	struct key names;
+
+	if (!key.data || !take_key(kind, key, &names))
+		return false;
+	if (kind == DUMP_TRANSACTIONS ? names.version != 0
+				      : (kind == DUMP_GROUPS) != (names.version == 2))
+		return true; /* another kind of record */
+	if (!text_begin(&text))
+		return false;
+	if (old && kind != DUMP_GROUPS)
+		put_old_line(text.out, kind, &names, &in);
+	else
+		put_json_line(text.out, kind, &names, &in);
+	text_end(&text, out, !in.failed, "");
+	return !in.failed;
+}

@@ -17,6 +17,8 @@ static const struct mq_command commands[] = {
     {"configs", cmd_configs, "show and change configurations"},
     {"console-producer", cmd_console_producer, "send lines of standard input to a topic"},
     {"producer-perf-test", cmd_producer_perf_test, "measure how fast records can be sent"},
+    {"console-consumer", cmd_console_consumer, "print the records of topics"},
+    {"consumer-perf-test", cmd_consumer_perf_test, "measure how fast records can be read"},
     {"consumer-groups", cmd_consumer_groups, "groups, their members, offsets and lag"},
     {"get-offsets", cmd_get_offsets, "offsets of partitions"},
     {"delete-records", cmd_delete_records, "delete records before an offset"},

@@ -85,9 +85,9 @@ static size_t put(const struct batch *b)
 	mq_builder_init(&builder, NULL, 1 << 20, &spec);
 	for (int i = 0; i < b->n; i++) {
 		snprintf(text, sizeof(text), "%lld", (long long)(b->base + i));
-		ck_assert_uint_gt(mq_builder_append(&builder, 1000 + i, mq_str("k"), mq_str(text),
-						    &header, 1),
-				  0);
+		ck_assert_uint_gt(
+		    mq_builder_append(&builder, 1000 + i, mq_str("k"), mq_str(text), &header, 1),
+		    0);
 	}
 	ck_assert_int_eq(mq_builder_close(&builder, &tools.scratch, &out, NULL), MQ_OK);
 	mq_buf_put_bytes(&bytes, out.data, out.size);
@@ -97,10 +97,8 @@ static size_t put(const struct batch *b)
 
 static void put_marker(int64_t offset, int64_t producer_id, enum mq_control_type type)
 {
-	struct mq_control_marker marker = {.type = type,
-					   .base_offset = offset,
-					   .producer_id = producer_id,
-					   .timestamp = 1};
+	struct mq_control_marker marker = {
+	    .type = type, .base_offset = offset, .producer_id = producer_id, .timestamp = 1};
 
 	mq_control_build(mq_buf_put(&bytes, MQ_CONTROL_BATCH_SIZE), &marker);
 }
@@ -183,8 +181,9 @@ END_TEST
 START_TEST(every_codec_is_read_a_few_records_at_a_time)
 {
 	for (int codec = MQ_COMPRESSION_GZIP; codec <= MQ_COMPRESSION_MAX; codec++)
-		put(&(struct batch){
-		    .base = (codec - 1) * 100, .n = 100, .compression = (enum mq_compression)codec});
+		put(&(struct batch){.base = (codec - 1) * 100,
+				    .n = 100,
+				    .compression = (enum mq_compression)codec});
 	ck_assert_int_eq(read_all(0, 7), MQ_E_END);
 	check_range(0, 100 * MQ_COMPRESSION_MAX);
 }

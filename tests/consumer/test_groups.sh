@@ -134,8 +134,8 @@ g1              first           0          4               6               2    
 g1              first           1          3               3               0               -               -               -
 '
 run 0 $b --describe --group g1 --state
-has '^GROUP                     COORDINATOR (ID)          ASSIGNMENT-STRATEGY  STATE                #MEMBERS$'
-has '^g1                        127.0.0.1:PORT  (0)  *Empty                0$'
+has '^GROUP                     COORDINATOR (ID)          ASSIGNMENT-STRATEGY  STATE           #MEMBERS$'
+has '^g1                        127.0.0.1:PORT  (0)  *Empty           0$'
 run 0 $b --list --state
 prints 'GROUP                     STATE
 g1                        Empty
@@ -180,7 +180,7 @@ run 1 $b --reset-offsets --group g1 --from-file "$work/plan"
 says 'line 1 is not'
 run 1 $b --reset-offsets --group g1 --topic nowhere --to-earliest
 run 0 $b --delete-offsets --group g1 --topic first:1
-prints 'Request succeed for deleting offsets from group g1.
+prints 'Request succeed for deleting offsets with topic first:1 group g1
 
 TOPIC                          PARTITION       STATUS
 first                          1               Successful
