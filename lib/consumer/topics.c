@@ -10,15 +10,21 @@
 
 void mq_cons_want_metadata(struct mq_cons *cons)
 {
+	/* Who asks again at each step must not keep the loop awake by that. */
+	if (!cons->want_metadata)
+		mq_cons_wake(cons);
 	cons->want_metadata = true;
-	mq_cons_wake(cons);
 }
 
 struct mq_meta_topic *mq_cons_follow(struct mq_cons *cons, const char *topic)
 {
+	size_t n = cons->meta.topics.n;
 	struct mq_meta_topic *found =
 	    mq_meta_follow(&cons->meta, mq_str(topic), mq_cons_now_us(cons));
 
+	/* The last answer says nothing about a topic that is new. */
+	if (cons->meta.topics.n > n && cons->meta_ask.failures == 0)
+		cons->meta_ask.retry_us = 0;
 	if (found && !found->known)
 		mq_cons_want_metadata(cons);
 	return found;
