@@ -1,4 +1,7 @@
 /* A consumer of a broker in this process: what it is told to read. */
+#include <poll.h>
+#include <pthread.h>
+
 #include "kit.h"
 
 static struct kit kit;
@@ -63,11 +66,377 @@ START_TEST(assigned_partitions_are_read_in_order_over_tcp)
 }
 END_TEST
 
+/* --- positions --------------------------------------------------------------------- */
+
+static mq_consumer *assigned(const char *key, const char *value, int partition)
+{
+	mq_topic_partition tp = {"first", partition};
+	mq_consumer *c = kit_consumer(&kit, kit.address, key, value, NULL);
+
+	kit_ok(mq_consumer_assign(c, &tp, 1, &kit_error_));
+	return c;
+}
+
+static int64_t first_offset(mq_consumer *c)
+{
+	mq_error error = {MQ_OK, ""};
+	const mq_received *r = NULL;
+
+	for (int tries = 0; !r && tries < 100; tries++)
+		r = mq_consumer_next(c, 200, &error);
+	ck_assert_msg(r != NULL, "%s", error.text);
+	return r->offset;
+}
+
+START_TEST(seeking_leads_to_offsets_beginning_end_and_times)
+{
+	mq_topic_partition tp = {"first", 0};
+	mq_offset to = {.topic = "first", .partition = 0, .offset = 7};
+	mq_partition_at late = {"first", 0, INT64_MAX / 2000};
+	const mq_offsets *found;
+	mq_consumer *c;
+	int64_t position;
+
+	kit_fill(&kit, "first", 0, 0, 20);
+	c = assigned(NULL, NULL, 0);
+	ck_assert_int_eq(first_offset(c), 0);
+	kit_ok(mq_consumer_seek(c, &to, &kit_error_));
+	ck_assert_int_eq(first_offset(c), 7);
+	kit_ok(mq_consumer_seek_to_end(c, NULL, 0, &kit_error_));
+	kit_ok(mq_consumer_position(c, "first", 0, KIT_WAIT_MS, &position, &kit_error_));
+	ck_assert_int_eq(position, 20);
+	kit_ok(mq_consumer_seek_to_beginning(c, &tp, 1, &kit_error_));
+	ck_assert_int_eq(first_offset(c), 0);
+	kit_ok(mq_consumer_seek_to_time(c, &tp, 1, 0, &kit_error_));
+	ck_assert_int_eq(first_offset(c), 0);
+	kit_ok(mq_consumer_seek_to_time(c, &tp, 1, late.at, &kit_error_));
+	kit_ok(mq_consumer_position(c, "first", 0, KIT_WAIT_MS, &position, &kit_error_));
+	ck_assert_int_eq(position, 20);
+	kit_ok(mq_consumer_offsets_for_times(c, &late, 1, KIT_WAIT_MS, &found, &kit_error_));
+	ck_assert_int_eq(found->items[0].offset, -1);
+	mq_consumer_result_free(found);
+	kit_ok(mq_consumer_beginning_offsets(c, &tp, 1, KIT_WAIT_MS, &found, &kit_error_));
+	ck_assert_int_eq(found->items[0].offset, 0);
+	mq_consumer_result_free(found);
+	kit_ok(mq_consumer_end_offsets(c, &tp, 1, KIT_WAIT_MS, &found, &kit_error_));
+	ck_assert_uint_eq(found->n, 1);
+	ck_assert_str_eq(found->items[0].topic, "first");
+	ck_assert_int_eq(found->items[0].offset, 20);
+	mq_consumer_result_free(found);
+	mq_consumer_free(c);
+}
+END_TEST
+
+START_TEST(what_is_not_assigned_cannot_be_sought_or_paused)
+{
+	mq_offset to = {.topic = "first", .partition = 2, .offset = 7};
+	mq_topic_partition tp = {"first", 2};
+	mq_consumer *c = assigned(NULL, NULL, 0);
+	int64_t position;
+	mq_error error;
+
+	ck_assert_int_eq(mq_consumer_seek(c, &to, &error), MQ_E_STATE);
+	ck_assert_int_eq(mq_consumer_pause(c, &tp, 1, &error), MQ_E_STATE);
+	ck_assert_int_eq(mq_consumer_position(c, "first", 2, 1000, &position, &error), MQ_E_STATE);
+	ck_assert(!mq_consumer_current_lag(c, "first", 2).set);
+	to.partition = 0;
+	to.offset = -1;
+	ck_assert_int_eq(mq_consumer_seek(c, &to, &error), MQ_E_ARG);
+	mq_consumer_free(c);
+}
+END_TEST
+
+START_TEST(auto_offset_reset_says_where_to_begin)
+{
+	mq_error error = {MQ_OK, ""};
+	mq_records *records;
+	mq_consumer *c;
+	int64_t position;
+
+	kit_fill(&kit, "first", 0, 0, 20);
+	c = assigned("auto.offset.reset", "latest", 0);
+	kit_ok(mq_consumer_position(c, "first", 0, KIT_WAIT_MS, &position, &kit_error_));
+	ck_assert_int_eq(position, 20);
+	mq_consumer_free(c);
+	c = assigned("auto.offset.reset", "by_duration:PT1H", 0);
+	ck_assert_int_eq(first_offset(c), 0);
+	mq_consumer_free(c);
+	c = assigned("auto.offset.reset", "none", 0);
+	for (int tries = 0; (records = mq_consumer_poll(c, 100, &error)); tries++)
+		ck_assert_int_lt(tries, 100);
+	ck_assert_int_eq(error.code, MQ_E_NO_OFFSET);
+	/* That was not the end of it. */
+	kit_ok(mq_consumer_seek_to_beginning(c, NULL, 0, &kit_error_));
+	ck_assert_int_eq(first_offset(c), 0);
+	mq_consumer_free(c);
+}
+END_TEST
+
+START_TEST(an_offset_out_of_range_is_reset_or_told)
+{
+	mq_offset to = {.topic = "first", .partition = 0, .offset = 1000};
+	mq_error error = {MQ_OK, ""};
+	mq_records *records;
+	mq_consumer *c;
+
+	kit_fill(&kit, "first", 0, 0, 20);
+	c = assigned(NULL, NULL, 0);
+	kit_ok(mq_consumer_seek(c, &to, &kit_error_));
+	ck_assert_int_eq(first_offset(c), 0);
+	mq_consumer_free(c);
+	c = assigned("auto.offset.reset", "none", 0);
+	kit_ok(mq_consumer_seek(c, &to, &kit_error_));
+	for (int tries = 0; (records = mq_consumer_poll(c, 100, &error)); tries++)
+		ck_assert_int_lt(tries, 100);
+	ck_assert_int_eq(error.code, MQ_E_OFFSET_OUT_OF_RANGE);
+	mq_consumer_free(c);
+}
+END_TEST
+
+/* --- one by one ------------------------------------------------------------------------ */
+
+START_TEST(one_by_one_only_what_was_had_counts)
+{
+	mq_topic_partition tp = {"first", 0};
+	mq_consumer *c =
+	    kit_consumer(&kit, kit.address, "group.id", "g", "enable.auto.commit", "false", NULL);
+	mq_offset to = {.topic = "first", .partition = 0, .offset = 15};
+	const mq_offsets *committed;
+	int64_t position;
+
+	kit_fill(&kit, "first", 0, 0, 20);
+	kit_ok(mq_consumer_assign(c, &tp, 1, &kit_error_));
+	ck_assert_int_eq(first_offset(c), 0);
+	ck_assert_int_eq(first_offset(c), 1);
+	kit_ok(mq_consumer_position(c, "first", 0, KIT_WAIT_MS, &position, &kit_error_));
+	ck_assert_int_eq(position, 2);
+	kit_ok(mq_consumer_commit_sync(c, NULL, 0, KIT_WAIT_MS, &kit_error_));
+	kit_ok(mq_consumer_committed(c, &tp, 1, KIT_WAIT_MS, &committed, &kit_error_));
+	ck_assert_int_eq(committed->items[0].offset, 2);
+	mq_consumer_result_free(committed);
+	kit_ok(mq_consumer_seek(c, &to, &kit_error_));
+	ck_assert_int_eq(first_offset(c), 15);
+	/* Pausing keeps back also what was polled and not had. */
+	kit_ok(mq_consumer_pause(c, &tp, 1, &kit_error_));
+	ck_assert_ptr_null(mq_consumer_next(c, 50, NULL));
+	kit_ok(mq_consumer_resume(c, &tp, 1, &kit_error_));
+	ck_assert_int_eq(first_offset(c), 16);
+	mq_consumer_free(c);
+}
+END_TEST
+
+/* --- waiting --------------------------------------------------------------------------------- */
+
+static void *wake_soon(void *arg)
+{
+	mq_consumer_wakeup(arg);
+	return NULL;
+}
+
+START_TEST(a_wakeup_ends_the_wait_once)
+{
+	mq_consumer *c = assigned(NULL, NULL, 0);
+	mq_error error = {MQ_OK, ""};
+	mq_records *records;
+	pthread_t thread;
+
+	ck_assert_int_eq(pthread_create(&thread, NULL, wake_soon, c), 0);
+	ck_assert_ptr_null(mq_consumer_poll(c, KIT_WAIT_MS, &error));
+	ck_assert_int_eq(error.code, MQ_E_WOKEN);
+	pthread_join(thread, NULL);
+	records = mq_consumer_poll(c, 20, &error);
+	ck_assert_ptr_nonnull(records);
+	ck_assert_uint_eq(mq_records_count(records), 0);
+	mq_consumer_free(c);
+}
+END_TEST
+
+static void *use(void *arg)
+{
+	mq_error error = {MQ_OK, ""};
+
+	(void)mq_consumer_unsubscribe(arg, &error);
+	mq_consumer_wakeup(arg);
+	return (void *)(intptr_t)error.code;
+}
+
+START_TEST(a_second_thread_is_told_to_stay_out)
+{
+	mq_consumer *c = assigned(NULL, NULL, 0);
+	mq_error error = {MQ_OK, ""};
+	pthread_t thread;
+	void *code = NULL;
+
+	/* The thread may come before the poll has begun: then it is alone. */
+	for (int tries = 0; (intptr_t)code != MQ_E_STATE && tries < 50; tries++) {
+		mq_topic_partition tp = {"first", 0};
+
+		kit_ok(mq_consumer_assign(c, &tp, 1, &kit_error_));
+		ck_assert_int_eq(pthread_create(&thread, NULL, use, c), 0);
+		if (!mq_consumer_poll(c, 200, &error))
+			ck_assert(error.code == MQ_E_WOKEN || error.code == MQ_E_STATE);
+		pthread_join(thread, &code);
+	}
+	ck_assert_int_eq((intptr_t)code, MQ_E_STATE);
+	mq_consumer_free(c);
+}
+END_TEST
+
+static void wait_fd(mq_consumer *c, const char *bootstrap)
+{
+	mq_error error = {MQ_OK, ""};
+	struct pollfd p = {.fd = mq_consumer_fd(c, &error), .events = POLLIN};
+	size_t n = 0;
+
+	(void)bootstrap;
+	ck_assert_int_ge(p.fd, 0);
+	while (n < 20) {
+		mq_records *records;
+
+		ck_assert_int_eq(poll(&p, 1, KIT_WAIT_MS), 1);
+		records = mq_consumer_poll(c, 0, &error);
+		ck_assert_msg(records != NULL, "%s", error.text);
+		n += mq_records_count(records);
+	}
+	/* Quiet again, until more comes. */
+	while (poll(&p, 1, 0) == 1)
+		ck_assert_ptr_nonnull(mq_consumer_poll(c, 0, &error));
+	kit_fill(&kit, "first", 0, 20, 5);
+	for (n = 0; n < 5;) {
+		ck_assert_int_eq(poll(&p, 1, KIT_WAIT_MS), 1);
+		n += mq_records_count(mq_consumer_poll(c, 0, &error));
+	}
+}
+
+START_TEST(a_descriptor_says_when_to_poll)
+{
+	mq_topic_partition tp = {"first", 0};
+	mq_consumer *c = assigned(NULL, NULL, 0);
+
+	kit_fill(&kit, "first", 0, 0, 20);
+	wait_fd(c, kit.address);
+	mq_consumer_free(c);
+	c = kit_consumer(&kit, NULL, NULL);
+	kit_ok(mq_consumer_assign(c, &tp, 1, &kit_error_));
+	kit_ok(mq_consumer_seek(c, &(mq_offset){.topic = "first", .offset = 5}, &kit_error_));
+	wait_fd(c, NULL);
+	mq_consumer_free(c);
+}
+END_TEST
+
+/* --- reasons of silence ------------------------------------------------------------------------
+ */
+
+static mq_consumer_reason reason_of(mq_consumer *c)
+{
+	mq_consumer_event event;
+
+	mq_consumer_status(c, &event);
+	ck_assert(event.reason == MQ_REASON_NONE || event.text[0]);
+	return event.reason;
+}
+
+/* Polls until the reason is that one. */
+static void expect_reason(mq_consumer *c, mq_consumer_reason reason)
+{
+	mq_error error = {MQ_OK, ""};
+
+	for (int tries = 0; reason_of(c) != reason; tries++) {
+		ck_assert_msg(tries < 200, "reason %d instead of %d", reason_of(c), reason);
+		ck_assert_ptr_nonnull(mq_consumer_poll(c, 50, &error));
+	}
+}
+
+START_TEST(a_consumer_says_why_it_is_silent)
+{
+	static const char *const topics[] = {"missing"};
+	mq_topic_partition tp = {"first", 0};
+	mq_consumer *c = kit_consumer(&kit, kit.address, "group.id", "g",
+				      "allow.auto.create.topics", "false", NULL);
+
+	ck_assert_int_eq(reason_of(c), MQ_REASON_NOT_SUBSCRIBED);
+	kit_fill(&kit, "first", 0, 0, 20);
+	kit_ok(mq_consumer_assign(c, &tp, 1, &kit_error_));
+	kit_poll(c, 20, NULL, NULL);
+	expect_reason(c, MQ_REASON_NONE);
+	kit_ok(mq_consumer_pause(c, &tp, 1, &kit_error_));
+	expect_reason(c, MQ_REASON_PAUSED);
+	kit_ok(mq_consumer_unsubscribe(c, &kit_error_));
+	kit_ok(mq_consumer_subscribe(c, topics, 1, NULL, &kit_error_));
+	expect_reason(c, MQ_REASON_NO_TOPIC);
+	mq_consumer_free(c);
+	c = kit_consumer(&kit, "127.0.0.1:1", NULL);
+	kit_ok(mq_consumer_assign(c, &tp, 1, &kit_error_));
+	expect_reason(c, MQ_REASON_NO_BROKER);
+	mq_consumer_free(c);
+}
+END_TEST
+
+/* --- the rest
+ * -------------------------------------------------------------------------------------- */
+
+START_TEST(topics_are_listed_and_described)
+{
+	mq_consumer *c = kit_consumer(&kit, kit.address, NULL);
+	const mq_topic_infos *infos;
+
+	kit_fill(&kit, "first", 0, 0, 1);
+	kit_fill(&kit, "second", 0, 0, 1);
+	kit_ok(mq_consumer_list_topics(c, KIT_WAIT_MS, &infos, &kit_error_));
+	ck_assert_uint_eq(infos->n, 2);
+	ck_assert_str_eq(infos->items[1]->name, "second");
+	mq_consumer_result_free(infos);
+	kit_ok(mq_consumer_partitions_for(c, "first", KIT_WAIT_MS, &infos, &kit_error_));
+	ck_assert_uint_eq(infos->items[0]->n_partitions, 3);
+	mq_consumer_result_free(infos);
+	kit_ok(mq_consumer_partitions_for(c, "none", KIT_WAIT_MS, &infos, &kit_error_));
+	ck_assert_int_eq(infos->items[0]->err, MQ_E_UNKNOWN_TOPIC_OR_PARTITION);
+	mq_consumer_result_free(infos);
+	mq_consumer_free(c);
+}
+END_TEST
+
+START_TEST(ways_to_consume_exclude_each_other)
+{
+	static const char *const topics[] = {"first"};
+	mq_topic_partition tp = {"first", 0};
+	mq_consumer *c = kit_consumer(&kit, NULL, NULL);
+	mq_error error;
+
+	ck_assert_int_eq(mq_consumer_subscribe(c, topics, 1, NULL, &error), MQ_E_CONFIG);
+	ck_assert_ptr_null(mq_consumer_poll(c, 10, &error));
+	ck_assert_int_eq(error.code, MQ_E_STATE);
+	ck_assert_int_eq(mq_consumer_commit_sync(c, NULL, 0, 10, &error), MQ_E_CONFIG);
+	mq_consumer_free(c);
+	c = kit_consumer(&kit, NULL, "group.id", "g", NULL);
+	kit_ok(mq_consumer_subscribe(c, topics, 1, NULL, &kit_error_));
+	ck_assert_int_eq(mq_consumer_assign(c, &tp, 1, &error), MQ_E_STATE);
+	ck_assert_int_eq(mq_consumer_subscribe_pattern(c, "f.*", NULL, &error), MQ_E_STATE);
+	kit_ok(mq_consumer_unsubscribe(c, &kit_error_));
+	kit_ok(mq_consumer_assign(c, &tp, 1, &kit_error_));
+	kit_ok(mq_consumer_close(c, KIT_WAIT_MS, &kit_error_));
+	ck_assert_int_eq(mq_consumer_assign(c, &tp, 1, &error), MQ_E_CLOSED);
+	kit_ok(mq_consumer_close(c, KIT_WAIT_MS, &kit_error_));
+	mq_consumer_free(c);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
 	    assigned_partitions_are_read_in_order_in_process,
 	    assigned_partitions_are_read_in_order_over_tcp,
+	    seeking_leads_to_offsets_beginning_end_and_times,
+	    what_is_not_assigned_cannot_be_sought_or_paused,
+	    auto_offset_reset_says_where_to_begin,
+	    an_offset_out_of_range_is_reset_or_told,
+	    one_by_one_only_what_was_had_counts,
+	    a_wakeup_ends_the_wait_once,
+	    a_second_thread_is_told_to_stay_out,
+	    a_descriptor_says_when_to_poll,
+	    a_consumer_says_why_it_is_silent,
+	    topics_are_listed_and_described,
+	    ways_to_consume_exclude_each_other,
 	};
 
 	return SUITE_RUN_WITH("consumer", setup, teardown, tests);
