@@ -418,16 +418,47 @@ static mq_err adopt(struct opening *opening, const char *found, mq_error *error)
 	return err ? err : open_topic(opening, name, &znode, error);
 }
 
+/* Directories without a record, in a tree that has known topics: what a failed or
+ * interrupted creation has left, and not a topic. */
+static bool is_left_over(const struct opening *opening, const char *name)
+{
+	struct mq_log_marks marks;
+	struct mq_list *it;
+
+	if (mq_cluster_was_empty(opening->core->cluster))
+		return false;
+	mq_list_each (it, &opening->names) {
+		const struct log_key *key = mq_list_entry(it, struct log_key, node);
+
+		if (!key->log || strcmp(mq_log_topic(key->log), name) != 0)
+			continue;
+		mq_log_marks(key->log, &marks);
+		if (marks.end_offset > 0)
+			return false;
+	}
+	return true;
+}
+
 static mq_err adopt_rest(struct opening *opening, mq_error *error)
 {
+	struct mq_core *core = opening->core;
 	struct mq_list *it;
 	mq_err err = MQ_OK;
 
 	mq_list_each (it, &opening->names) {
 		struct log_key *key = mq_list_entry(it, struct log_key, node);
 
-		if (key->log && mq_map_get(&opening->logs, key->text, key->size))
+		if (!key->log || !mq_map_get(&opening->logs, key->text, key->size))
+			continue;
+		if (!is_left_over(opening, mq_log_topic(key->log))) {
 			err = adopt(opening, mq_log_topic(key->log), error);
+		} else {
+			mq_say(&core->logger, MQ_LEVEL_WARN,
+			       "%s: empty, and of no topic: it is removed", key->text);
+			(void)mq_map_del(&opening->logs, key->text, key->size);
+			err = mq_store_delete(core->store, key->log, error);
+			key->log = NULL;
+		}
 		if (err)
 			return err;
 	}
