@@ -170,6 +170,9 @@ static mq_err wait_topic(struct mq_producer *p, struct mq_acc_topic *topic, int6
 	int64_t ahead_us = MQ_MIN((deadline_us - began_us) / 4, EXPLAIN_AHEAD_US);
 
 	topic->err = p->acc.why.code = MQ_OK;
+	/* Who does not wait finds it known some time later. */
+	topic->wanted = p->acc.want_metadata = true;
+	mq_prod_wake(p);
 	while (!is_settled(topic) && !is_hopeless(p) && p->state == MQ_PRODUCER_OPEN &&
 	       now_us(p) < deadline_us) {
 		topic->wanted = p->acc.want_metadata = true;
