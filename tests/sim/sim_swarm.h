@@ -14,6 +14,10 @@
 
 #define SIM_CONF_MAX 32
 
+/* Where the broker is. */
+#define SIM_HOST "broker"
+#define SIM_PORT 9092
+
 /* Keys and values, as text. */
 struct sim_conf {
 	char text[SIM_CONF_MAX][2][64];
