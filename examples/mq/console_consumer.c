@@ -1,4 +1,5 @@
 /* mq console-consumer: prints the records of topics. */
+#define _GNU_SOURCE /* getdelim */
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -18,7 +19,7 @@
 
 struct console {
 	const char *topic, *include, *whitelist, *bootstrap, *group, *config, *offset, *formatter;
-	const char *isolation, *key_deserializer, *value_deserializer;
+	const char *formatter_config, *isolation, *key_deserializer, *value_deserializer;
 	const char *zookeeper;
 	struct opt_list properties, consumer_properties;
 	int32_t partition, max_messages;
@@ -27,6 +28,7 @@ struct console {
 	const struct opt_set *set;
 
 	struct record_print print;
+	char *formatter_text; /* of --formatter-config: values point into it */
 	mq_consumer *consumer;
 	long long n;
 };
@@ -305,6 +307,50 @@ static int set_property(struct console *c, const char *pair)
 	return -1;
 }
 
+/* "\\t" and the like, as Java's properties files have them; in place. */
+static void unescape(char *text)
+{
+	char *to = text;
+
+	for (; *text; text++) {
+		if (*text == '\\' && text[1]) {
+			text++;
+			*to++ = (char)(*text == 't' ? '\t' : *text == 'n' ? '\n' : *text);
+		} else {
+			*to++ = *text;
+		}
+	}
+	*to = '\0';
+}
+
+/* A file of properties; --property wins over them. */
+static int load_formatter_config(struct console *c)
+{
+	FILE *f = fopen(c->formatter_config, "r");
+	size_t size = 0;
+	char *at, *line;
+	ssize_t n = -1;
+	bool bad = !f;
+	int code = -1;
+
+	if (f) {
+		n = getdelim(&c->formatter_text, &size, '\0', f);
+		bad = ferror(f);
+		fclose(f);
+	}
+	if (bad)
+		return fail(COMMAND, "%s cannot be read: %s", c->formatter_config, strerror(errno));
+	for (line = n > 0 ? strtok_r(c->formatter_text, "\r\n", &at) : NULL; line && code == -1;
+	     line = strtok_r(NULL, "\r\n", &at)) {
+		line += strspn(line, " \t");
+		if (!*line || *line == '#' || *line == '!')
+			continue;
+		unescape(line);
+		code = set_property(c, line);
+	}
+	return code;
+}
+
 static int check_formatter(struct console *c)
 {
 	int code = -1;
@@ -323,6 +369,8 @@ static int check_formatter(struct console *c)
 	if (c->value_deserializer &&
 	    !record_print_property(&c->print, "value.deserializer", c->value_deserializer, &known))
 		return opt_mistake(c->set, "there is no deserializer %s", c->value_deserializer);
+	if (c->formatter_config)
+		code = load_formatter_config(c);
 	for (int i = 0; code == -1 && i < c->properties.n; i++)
 		code = set_property(c, c->properties.items[i]);
 	return code;
@@ -385,6 +433,8 @@ int cmd_console_consumer(int argc, char **argv)
 	     "how records are printed, by the name of Kafka's class: OffsetsMessageFormatter for "
 	     "__consumer_offsets, TransactionLogMessageFormatter for __transaction_state, ...",
 	     NULL},
+	    {"formatter-config", OPT_STRING, &c.formatter_config, "FILE",
+	     "a file of such properties; those of --property win", NULL},
 	    {"isolation-level", OPT_STRING, &c.isolation, "LEVEL",
 	     "read_committed or read_uncommitted, the default", NULL},
 	    {"consumer-property", OPT_LIST, &c.consumer_properties, "KEY=VALUE",
@@ -417,5 +467,6 @@ int cmd_console_consumer(int argc, char **argv)
 		code = run(&c);
 	opt_list_free(&c.properties);
 	opt_list_free(&c.consumer_properties);
+	free(c.formatter_text);
 	return code;
 }

@@ -87,6 +87,12 @@ class ConsoleConsumer(Base):
         r = self.consume('--topic', t, '--partition', '0', '--offset', '1', '--max-messages', '1', '--property',
                          'print.value=false', '--property', 'print.key=true', '--property', 'print.headers=true')
         self.assertEqual(r.stdout, 'h1:a,h2:b\tk2\n')
+        path = os.path.join(self.dir.name, 'formatter.properties')
+        with open(path, 'w') as f:
+            f.write('# columns\nprint.key=true\nkey.separator=\\t\\t\nnull.literal=none\n')
+        r = self.consume('--topic', t, '--partition', '0', '--offset', 'earliest', '--max-messages', '2',
+                         '--formatter-config', path, '--property', 'null.literal=nil')
+        self.assertEqual(r.stdout, 'k1\t\tv1\nk2\t\tnil\n')
 
     def test_deserializers(self):
         t = self.topic('numbers')
