@@ -19,6 +19,7 @@ aims_at() {
 	fuzz_codec) echo record/codec.c record/codec_gzip.c record/codec_snappy.c \
 		record/codec_lz4.c record/codec_zstd.c ;;
 	fuzz_core) (cd "$top/lib" && echo broker/*.c replica/*.c) ;;
+	fuzz_fetched) echo consumer/fetched.c consumer/plain.c consumer/records.c ;;
 	fuzz_frame) echo protocol/decode.c protocol/encode.c protocol/frame.c protocol/print.c ;;
 	fuzz_legacy) echo record/legacy.c record/convert.c ;;
 	fuzz_log_state) echo log/producers.c log/epochs.c ;;

@@ -1,0 +1,270 @@
+/*
+ * Reading from a broker, in this process and over TCP: what a record must not
+ * cost, who wakes whom, and what a consumer does about a broker that goes.
+ */
+#include <pthread.h>
+
+#include "kit.h"
+
+#define RECORDS 50000
+
+/* At most one allocation for so many records. */
+#define SHARE 50
+
+static atomic_long allocations;
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t n, size_t size);
+void *__real_realloc(void *p, size_t size);
+void *__real_mq_pages_alloc(size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_realloc(void *p, size_t size);
+void *__wrap_mq_pages_alloc(size_t size);
+
+void *__wrap_malloc(size_t size)
+{
+	allocations++;
+	return __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+	allocations++;
+	return __real_calloc(n, size);
+}
+
+void *__wrap_realloc(void *p, size_t size)
+{
+	allocations++;
+	return __real_realloc(p, size);
+}
+
+void *__wrap_mq_pages_alloc(size_t size)
+{
+	allocations++;
+	return __real_mq_pages_alloc(size);
+}
+
+static struct kit kit;
+static const mq_topic_partition first = {"first", 0}, second = {"first", 1};
+
+static void setup(void)
+{
+	kit_init(&kit);
+}
+
+static void teardown(void)
+{
+	kit_deinit(&kit);
+}
+
+static void assign(mq_consumer *c, const mq_topic_partition *parts, size_t n)
+{
+	kit_ok(mq_consumer_assign(c, parts, n, &kit_error_));
+}
+
+/* Check's assertions allocate, so there are none for each record. */
+static void read_all(mq_consumer *c, long n)
+{
+	mq_error error = {MQ_OK, ""};
+	long got = 0, good = 0;
+
+	while (got < n && error.code == MQ_OK) {
+		mq_records *records = mq_consumer_poll(c, KIT_WAIT_MS, &error);
+		const mq_received *r;
+
+		while ((r = mq_records_next(records)))
+			good += r->offset == got++;
+	}
+	ck_assert_msg(error.code == MQ_OK, "%s", error.text);
+	ck_assert_int_eq(got, n);
+	ck_assert_int_eq(good, n);
+}
+
+/* The first round allocates what the second uses again. */
+static void count(const char *bootstrap)
+{
+	mq_consumer *c = kit_consumer(&kit, bootstrap, NULL);
+	mq_offset begin = {.topic = "first", .partition = 0, .offset = 0};
+	long before;
+
+	kit_fill(&kit, "first", 0, 0, RECORDS);
+	assign(c, &first, 1);
+	read_all(c, RECORDS);
+	kit_ok(mq_consumer_seek(c, &begin, &kit_error_));
+	before = allocations;
+	read_all(c, RECORDS);
+	ck_assert_int_lt(allocations - before, RECORDS / SHARE);
+	mq_consumer_free(c);
+}
+
+START_TEST(a_record_costs_no_allocation_in_process)
+{
+	count(NULL);
+}
+END_TEST
+
+START_TEST(a_record_costs_no_allocation_over_tcp)
+{
+	count(kit.address);
+}
+END_TEST
+
+struct waiter {
+	pthread_t thread;
+	mq_consumer *c;
+	size_t got;
+	mq_err err;
+};
+
+static void *wait_for_one(void *arg)
+{
+	struct waiter *waiter = arg;
+	mq_error error = {MQ_OK, ""};
+
+	waiter->got = mq_records_count(mq_consumer_poll(waiter->c, KIT_WAIT_MS, &error));
+	waiter->err = error.code;
+	return NULL;
+}
+
+START_TEST(a_poll_that_waits_is_woken_by_each_append)
+{
+	struct waiter waiter = {.c = kit_consumer(&kit, NULL, NULL)};
+
+	kit_fill(&kit, "first", 0, 0, 1);
+	assign(waiter.c, &first, 1);
+	kit_poll(waiter.c, 1, NULL, NULL);
+	for (int i = 1; i < 20; i++) {
+		ck_assert_int_eq(pthread_create(&waiter.thread, NULL, wait_for_one, &waiter), 0);
+		kit_fill(&kit, "first", 0, i, 1);
+		pthread_join(waiter.thread, NULL);
+		ck_assert_int_eq(waiter.err, MQ_OK);
+		ck_assert_uint_eq(waiter.got, 1);
+	}
+	mq_consumer_free(waiter.c);
+}
+END_TEST
+
+static void see_partition(void *arg, const mq_received *record)
+{
+	ck_assert_int_eq(record->partition, *(int *)arg);
+}
+
+START_TEST(what_is_assigned_while_a_fetch_waits_is_read_at_once)
+{
+	const mq_topic_partition both[] = {first, second};
+	mq_offset back = {.topic = "first", .partition = 0, .offset = 2};
+	mq_consumer *c = kit_consumer(&kit, NULL, NULL);
+	mq_error error;
+	int partition = 1;
+
+	kit_fill(&kit, "first", 0, 0, 5);
+	kit_fill(&kit, "first", 1, 0, 3);
+	assign(c, &first, 1);
+	kit_poll(c, 5, NULL, NULL);
+	/* Now one waits in the broker. */
+	ck_assert_uint_eq(mq_records_count(mq_consumer_poll(c, 0, &error)), 0);
+	assign(c, both, 2);
+	kit_poll(c, 3, see_partition, &partition);
+	ck_assert_uint_eq(mq_records_count(mq_consumer_poll(c, 0, &error)), 0);
+	kit_ok(mq_consumer_seek(c, &back, &kit_error_));
+	partition = 0;
+	kit_poll(c, 3, see_partition, &partition);
+	mq_consumer_free(c);
+}
+END_TEST
+
+START_TEST(records_that_are_taken_outlive_consumer_and_broker)
+{
+	mq_consumer *c = kit_consumer(&kit, NULL, NULL);
+	mq_records *records;
+	mq_error error;
+
+	kit_fill(&kit, "first", 0, 0, 100);
+	assign(c, &first, 1);
+	do
+		records = mq_consumer_poll(c, KIT_WAIT_MS, &error);
+	while (mq_records_count(records) == 0);
+	records = mq_records_take(records);
+	mq_consumer_free(c);
+	kit_stop(&kit);
+	ck_assert(mq_records_all(records)[0].value.size == 1);
+	ck_assert_int_eq(*(const char *)mq_records_all(records)[0].value.data, '0');
+	ck_assert_str_eq(mq_records_all(records)[0].topic, "first");
+	mq_records_free(records);
+	kit_start(&kit);
+}
+END_TEST
+
+static void survive_restart(const char *bootstrap)
+{
+	mq_consumer *c = kit_consumer(&kit, bootstrap, NULL);
+	mq_error error;
+
+	kit_fill(&kit, "first", 0, 0, 10);
+	assign(c, &first, 1);
+	kit_poll(c, 10, NULL, NULL);
+	ck_assert_uint_eq(mq_records_count(mq_consumer_poll(c, 0, &error)), 0);
+	kit_stop(&kit);
+	ck_assert_uint_eq(mq_records_count(mq_consumer_poll(c, 50, &error)), 0);
+	kit_start(&kit);
+	kit_fill(&kit, "first", 0, 10, 10);
+	kit_poll(c, 10, NULL, NULL);
+	mq_consumer_free(c);
+}
+
+START_TEST(a_broker_that_comes_back_is_read_on_in_process)
+{
+	survive_restart(NULL);
+}
+END_TEST
+
+START_TEST(a_broker_that_comes_back_is_read_on_over_tcp)
+{
+	survive_restart(kit.address);
+}
+END_TEST
+
+START_TEST(an_offset_out_of_range_is_an_error_without_a_reset)
+{
+	const char *const ways[] = {NULL, kit.address};
+
+	kit_fill(&kit, "first", 0, 0, 10);
+	for (size_t i = 0; i < 2; i++) {
+		mq_consumer *c =
+		    kit_consumer(&kit, ways[i], "auto.offset.reset", "none", (char *)NULL);
+		mq_offset far = {.topic = "first", .partition = 0, .offset = 1000};
+		mq_error error = {MQ_OK, ""};
+		mq_records *records;
+
+		assign(c, &first, 1);
+		kit_ok(mq_consumer_seek(c, &far, &kit_error_));
+		do
+			records = mq_consumer_poll(c, KIT_WAIT_MS, &error);
+		while (records && mq_records_count(records) == 0);
+		ck_assert_ptr_null(records);
+		ck_assert_int_eq(error.code, MQ_E_OFFSET_OUT_OF_RANGE);
+		far.offset = 4;
+		kit_ok(mq_consumer_seek(c, &far, &kit_error_));
+		kit_poll(c, 6, NULL, NULL);
+		mq_consumer_free(c);
+	}
+}
+END_TEST
+
+int main(void)
+{
+	const TTest *const tests[] = {
+	    a_record_costs_no_allocation_in_process,
+	    a_record_costs_no_allocation_over_tcp,
+	    a_poll_that_waits_is_woken_by_each_append,
+	    what_is_assigned_while_a_fetch_waits_is_read_at_once,
+	    records_that_are_taken_outlive_consumer_and_broker,
+	    a_broker_that_comes_back_is_read_on_in_process,
+	    a_broker_that_comes_back_is_read_on_over_tcp,
+	    an_offset_out_of_range_is_an_error_without_a_reset,
+	};
+
+	return SUITE_RUN_WITH("read", setup, teardown, tests);
+}
