@@ -196,7 +196,7 @@ MQ_API MQ_MUST_CHECK mq_consumer *mq_consumer_new(const mq_conf *conf, mq_error 
 MQ_API mq_err mq_consumer_close(mq_consumer *consumer, int timeout_ms, mq_error *error);
 
 /**
- * Frees a consumer; closes it with a timeout of 0 if that has not been done.
+ * Frees a consumer; closes it, with a second for it, if that has not been done.
  * NULL is allowed. In a forked child nothing happens.
  */
 MQ_API void mq_consumer_free(mq_consumer *consumer);

@@ -227,8 +227,8 @@ static void explain_answer(struct mq_request *req, const struct mq_node *node, m
 		mq_fail(&req->error, err, "%s: %s", who, mq_err_text(err));
 }
 
-/* Puts a request back on the waiting list, for later. */
-static void again(struct mq_request *req, mq_err err, int64_t now_us)
+/* What a failure says about what the client believes of the cluster. */
+static void learn_from_failure(struct mq_request *req, mq_err err)
 {
 	struct mq_client *client = req->client;
 
@@ -238,6 +238,13 @@ static void again(struct mq_request *req, mq_err err, int64_t now_us)
 	    (is_link_error(err) || err == MQ_E_NOT_COORDINATOR ||
 	     err == MQ_E_COORDINATOR_NOT_AVAILABLE))
 		mq_coordinator_forget(client, (int8_t)req->route.id, req->route.name);
+}
+
+/* Puts a request back on the waiting list, for later. */
+static void again(struct mq_request *req, int64_t now_us)
+{
+	struct mq_client *client = req->client;
+
 	mq_call_release(&req->call);
 	req->call.response = NULL;
 	req->retry_us =
@@ -282,10 +289,11 @@ void mq_request_answered(struct mq_request *req, mq_err err)
 		return;
 	}
 	explain_answer(req, node, err, by_broker);
+	learn_from_failure(req, err);
 	if (req->once || !is_retriable(err) || now_us >= req->deadline_us)
 		mq_request_finish(req, err);
 	else
-		again(req, err, now_us);
+		again(req, now_us);
 }
 
 /* --- routing ---------------------------------------------------------------- */

@@ -89,6 +89,11 @@ void mq_ask_failed(struct mq_ask *ask)
 	ask->failures++;
 }
 
+bool mq_ask_may_help(mq_err err)
+{
+	return mq_err_retriable(err) || err == MQ_E_CLOSED || err == MQ_E_PROTOCOL;
+}
+
 bool mq_ask_is_due(const struct mq_ask *ask, int64_t now_us, int64_t *due_us)
 {
 	if (ask->busy)

@@ -412,7 +412,7 @@ static void settle(struct mq_commit *commit, mq_err err, const mq_error *error,
 	int64_t now_us = mq_cons_now_us(commits->cons);
 
 	commit->in_request = false;
-	if (err == MQ_OK || !commit->waited || commit->op.abandoned || !mq_err_retriable(err) ||
+	if (err == MQ_OK || !commit->waited || commit->op.abandoned || !mq_ask_may_help(err) ||
 	    err == MQ_E_REBALANCE_IN_PROGRESS || now_us >= commit->op.deadline_us) {
 		end(commit, err, error);
 		return;
@@ -449,10 +449,21 @@ static void commit_done(struct mq_ask *ask, mq_err err)
 	mq_membership_trouble(cons->group, ask, worst);
 	if (worst == MQ_OK)
 		mq_ask_succeeded(ask);
-	else if (mq_err_retriable(worst))
+	else if (mq_ask_may_help(worst))
 		mq_ask_failed(ask);
 	if (worst != MQ_OK && commits->generation >= 0)
 		mq_membership_judge(cons->group, worst, commits->serial, commits->generation);
+}
+
+/* So that the client forgets a coordinator that is none. */
+static mq_err check_coordinator(struct mq_request *req)
+{
+	const struct mq_offset_commit_response *r = req->call.response;
+	mq_err err = MQ_OK;
+
+	if (r->n_topics > 0 && r->topics[0].n_partitions > 0)
+		err = (mq_err)r->topics[0].partitions[0].error_code;
+	return err == MQ_E_NOT_COORDINATOR || err == MQ_E_COORDINATOR_NOT_AVAILABLE ? err : MQ_OK;
 }
 
 /* Takes from the queue what leaves together: what one member of one generation
@@ -507,6 +518,7 @@ void mq_commits_step(struct mq_commits *commits, int64_t now_us, int64_t *due_us
 	mq_ask_begin(ask, MQ_API_OFFSET_COMMIT, &commits->request, commit_done);
 	ask->arg = commits;
 	ask->req.prepare = prepare;
+	ask->req.check = check_coordinator;
 	mq_set_defaults(mq_offset_commit_request, &commits->request);
 	commits->serial = cons->group->serial;
 	if (!fill(commits)) {

@@ -278,7 +278,7 @@ static void question_done(struct mq_ask *ask, mq_err err)
 		err = read_committed(commits, q, &error);
 	commits->fetching = NULL;
 	q->in_request = false;
-	if (err != MQ_OK && mq_err_retriable(err) && now_us < q->op.deadline_us &&
+	if (err != MQ_OK && mq_ask_may_help(err) && now_us < q->op.deadline_us &&
 	    !q->op.abandoned) {
 		q->op.error = error;
 		q->retry_us = now_us + mq_cons_backoff_us(commits->cons, q->failures++);
@@ -351,7 +351,7 @@ static void positions_done(struct mq_ask *ask, mq_err err)
 		walk(commits, take_position);
 	} else {
 		mq_ask_failed(ask);
-		if (!mq_err_retriable(err) && err != MQ_E_CLOSED)
+		if (!mq_ask_may_help(err))
 			mq_membership_fail(cons->group, &ask->req.error);
 	}
 	mq_cons_tell(cons);

@@ -20,6 +20,10 @@
 
 #define WAIT_MAX_US (INT64_MAX / 4)
 
+/* What a consumer that is freed without a close has to commit and to leave its
+ * group, which would wait for it else. */
+#define FREE_US 1000000
+
 /* --- the core's way out ------------------------------------------------------------ */
 
 static void port_send(void *arg, struct mq_request *req)
@@ -303,7 +307,7 @@ void mq_consumer_destroy(struct mq_consumer *c)
 	if (!c)
 		return;
 	if (c->started && c->state == MQ_CONSUMER_OPEN && mq_consumer_enter(c, NULL) == MQ_OK) {
-		(void)mq_consumer_shut(c, mq_env_now_us(c->env), NULL);
+		(void)mq_consumer_shut(c, mq_env_now_us(c->env) + FREE_US, NULL);
 		mq_consumer_leave(c);
 	}
 	stop(c);

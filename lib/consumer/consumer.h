@@ -102,6 +102,10 @@ void mq_ask_begin(struct mq_ask *ask, int16_t api_key, void *request,
 void mq_ask_send(struct mq_ask *ask);
 void mq_ask_cancel(struct mq_ask *ask); /* on the loop's thread, without the lock */
 
+/* Whether asking again may help: so with what may pass, and with a broker in this
+ * process that was stopped, since it may be started again. */
+bool mq_ask_may_help(mq_err err);
+
 /* Counts a failure and sets retry_us; mq_ask_succeeded() forgets them. */
 void mq_ask_failed(struct mq_ask *ask);
 static inline void mq_ask_succeeded(struct mq_ask *ask)

@@ -152,10 +152,8 @@ void mq_membership_trouble(struct mq_membership *g, const struct mq_ask *ask, mq
 {
 	bool was = g->trouble.code != MQ_OK;
 
-	if (err == MQ_E_CLOSED)
-		return;
 	g->trouble.code = MQ_OK;
-	if (err != MQ_OK && (mq_err_retriable(err) || err == MQ_E_PROTOCOL)) {
+	if (err != MQ_OK && mq_ask_may_help(err)) {
 		g->trouble = ask->req.error;
 		g->trouble.code = err;
 	}
@@ -219,7 +217,6 @@ static void heartbeat_done(struct mq_ask *ask, mq_err err)
 {
 	struct mq_membership *g = ask->arg;
 	const struct mq_heartbeat_response *r = ask->req.call.response;
-	int64_t now_us = mq_cons_now_us(g->cons);
 
 	if (err == MQ_OK)
 		err = (mq_err)r->error_code;
@@ -227,7 +224,6 @@ static void heartbeat_done(struct mq_ask *ask, mq_err err)
 		return;
 	mq_membership_trouble(g, ask, err == MQ_E_REBALANCE_IN_PROGRESS ? MQ_OK : err);
 	if (err == MQ_OK || err == MQ_E_REBALANCE_IN_PROGRESS) {
-		g->answered_us = now_us;
 		mq_ask_succeeded(ask);
 	} else {
 		mq_ask_failed(ask);
@@ -272,6 +268,9 @@ static void send_heartbeat(struct mq_membership *g, int64_t now_us)
 	if (!g->heartbeat_request.member_id.data)
 		return;
 	mq_membership_route(g, ask);
+	/* Longer than a session no answer is worth waiting for. */
+	ask->req.attempt_us = (int64_t)MQ_MIN(s->session_ms, s->request_ms) * 1000;
+	ask->req.deadline_us = now_us + ask->req.attempt_us;
 	ask->req.prepare = heartbeat_prepare;
 	ask->req.check = coordinator_check;
 	g->heartbeat_serial = g->serial;
@@ -320,7 +319,7 @@ static void leave_done(struct mq_ask *ask, mq_err err)
 	/* Who is not known has left. */
 	if (err == MQ_E_UNKNOWN_MEMBER_ID)
 		err = MQ_OK;
-	if (err != MQ_OK && mq_err_retriable(err) &&
+	if (err != MQ_OK && mq_ask_may_help(err) && !g->cons->closing &&
 	    mq_cons_now_us(g->cons) < g->leave_deadline_us) {
 		mq_ask_failed(ask);
 		return;

@@ -97,7 +97,6 @@ struct mq_membership {
 	uint64_t join_serial, sync_serial, heartbeat_serial;
 	int32_t heartbeat_generation;
 	int64_t heartbeat_us; /* when the next one is due */
-	int64_t answered_us;  /* when the coordinator last accepted us */
 	int64_t polled_us;
 	bool polling; /* the application is inside */
 

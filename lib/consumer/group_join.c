@@ -123,12 +123,9 @@ static void join_failed(struct mq_membership *g, struct mq_ask *ask, mq_err err)
 	default:
 		break;
 	}
-	if (err == MQ_E_CLOSED)
+	mq_ask_failed(ask);
+	if (mq_ask_may_help(err))
 		return;
-	if (mq_err_retriable(err) || err == MQ_E_PROTOCOL) {
-		mq_ask_failed(ask);
-		return;
-	}
 	mq_membership_fail(g, &ask->req.error);
 	start_over(g);
 }
@@ -170,8 +167,7 @@ static mq_err joined(struct mq_membership *g, const struct mq_join_group_respons
 	g->skip_assignment = r->skip_assignment;
 	g->n_assignments = 0;
 	g->state = g->leader ? MQ_GROUP_ASSIGNING : MQ_GROUP_SYNCING;
-	g->answered_us = mq_cons_now_us(g->cons);
-	g->heartbeat_us = g->answered_us + (int64_t)g->cons->settings.heartbeat_ms * 1000;
+	g->heartbeat_us = mq_cons_now_us(g->cons) + (int64_t)g->cons->settings.heartbeat_ms * 1000;
 	return MQ_OK;
 }
 
@@ -304,7 +300,6 @@ static mq_err synced(struct mq_membership *g, const struct mq_sync_group_respons
 	}
 	g->came = came;
 	g->state = MQ_GROUP_ASSIGNED;
-	g->answered_us = mq_cons_now_us(g->cons);
 	return MQ_OK;
 }
 
@@ -328,7 +323,7 @@ static void sync_done(struct mq_ask *ask, mq_err err)
 		mq_membership_lose(g, err);
 	} else if (err == MQ_E_FENCED_INSTANCE_ID || err == MQ_E_GROUP_AUTHORIZATION_FAILED) {
 		mq_membership_judge(g, err, g->serial, g->generation);
-	} else if (err != MQ_E_CLOSED) {
+	} else {
 		if (err != MQ_E_REBALANCE_IN_PROGRESS)
 			mq_ask_failed(&g->join);
 		start_over(g);

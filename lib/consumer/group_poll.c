@@ -147,13 +147,6 @@ static void drop_commit(struct mq_membership *g)
 /* --- before a rebalance ------------------------------------------------------------------------
  */
 
-static void begin_preparing(struct mq_membership *g)
-{
-	g->state = MQ_GROUP_PREPARING;
-	g->rejoin = false;
-	g->commit_begun = false;
-}
-
 /* Marks what has to be given up before joining: with cooperative assignors only
  * what is not subscribed to any more (KIP-429). */
 static size_t mark_to_revoke(struct mq_membership *g)
@@ -172,6 +165,15 @@ static size_t mark_to_revoke(struct mq_membership *g)
 		n += part->revoking;
 	}
 	return n;
+}
+
+static void begin_preparing(struct mq_membership *g)
+{
+	g->state = MQ_GROUP_PREPARING;
+	g->rejoin = false;
+	g->commit_begun = false;
+	/* What is committed has to stay all that was had. */
+	(void)mark_to_revoke(g);
 }
 
 static void prepare(struct mq_membership *g)

@@ -98,10 +98,15 @@ static mq_err check_errors(struct mq_cons *cons, mq_error *error)
 	struct mq_list *it;
 	mq_err err;
 
-	if (cons->group && cons->group->fatal.code != MQ_OK) {
+	if (cons->group && cons->group->fatal.code == MQ_E_FENCED_INSTANCE_ID) {
+		/* Coming back would fence the other one: that is for the application. */
 		if (error)
 			*error = cons->group->fatal;
 		return cons->group->fatal.code;
+	}
+	if (cons->group && cons->group->fatal.code != MQ_OK) {
+		mq_cons_wake(cons);
+		return take_error(&cons->group->fatal, error);
 	}
 	if (cons->topic_error.code != MQ_OK)
 		return take_error(&cons->topic_error, error);

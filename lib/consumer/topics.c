@@ -205,7 +205,7 @@ static void meta_done(struct mq_ask *ask, mq_err err)
 			/* A second question before that time would get the same answer. */
 			ask->retry_us = mq_cons_now_us(cons) + cons->settings.retry_us;
 		}
-	} else if (err != MQ_E_CLOSED) {
+	} else {
 		cons->meta_error = ask->req.error;
 		cons->want_metadata = true;
 		mq_ask_failed(ask);

@@ -126,7 +126,7 @@ void mq_topics_calls_step(struct mq_cons *cons, int64_t now_us, int64_t *due_us)
 		if (op->err == MQ_E_END)
 			mq_op_end(cons, op, MQ_OK, NULL);
 		else if (op->err != MQ_OK &&
-			 (!mq_err_retriable(op->err) || op->abandoned || now_us >= op->deadline_us))
+			 (!mq_ask_may_help(op->err) || op->abandoned || now_us >= op->deadline_us))
 			mq_op_end(cons, op, op->err, &error);
 		else if (mq_ask_is_due(&call->ask, now_us, due_us))
 			send(call);
