@@ -97,6 +97,23 @@ static void ask(struct mq_core *core, struct asked *asked)
 	service->handle(service, &asked->call);
 }
 
+/* Groups have a coordinator from the start. */
+static void make_coordinator(struct mq_core *core)
+{
+	struct mq_find_coordinator_request request;
+	struct asked asked = {.api = mq_api_find(MQ_API_FIND_COORDINATOR)};
+
+	mq_set_defaults(mq_find_coordinator_request, &request);
+	request.key = mq_str("t");
+	asked.call.api_key = MQ_API_FIND_COORDINATOR;
+	asked.call.request = &request;
+	mq_arena_init(&asked.call.arena, 0);
+	ask(core, &asked);
+	sim_env_run_jobs(disk);
+	MUST(asked.done == 1 && !asked.err);
+	mq_call_release(&asked.call);
+}
+
 static void make_disk(void)
 {
 	struct mq_create_topics_request request;
@@ -108,8 +125,12 @@ static void make_disk(void)
 	disk = sim_env_new(7);
 	sim_env_set_wall(disk, GOLDEN_TIMESTAMP);
 	conf = mq_conf_new(MQ_ROLE_BROKER);
-	MUST(conf && !mq_conf_set(conf, "log.dirs", "data", NULL));
+	MUST(conf && !mq_conf_set(conf, "log.dirs", "data", NULL) &&
+	     !mq_conf_set(conf, "offsets.topic.num.partitions", "1", NULL) &&
+	     !mq_conf_set(conf, "group.initial.rebalance.delay.ms", "0", NULL) &&
+	     !mq_conf_set(conf, "group.min.session.timeout.ms", "0", NULL));
 	core = open_core(disk);
+	make_coordinator(core);
 	mq_set_defaults(mq_create_topics_request, &request);
 	mq_set_defaults(mq_create_topics_request_topic, &topic);
 	topic.name = mq_str("t");
@@ -306,6 +327,8 @@ static const char *const words[] = {
     "t",
     "t",
     "t",
+    "consumer",
+    "range",
     "u",
     "u",
     "",

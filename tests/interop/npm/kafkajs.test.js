@@ -81,3 +81,58 @@ test('offsets are found by time', async () => {
   const [found] = await admin.fetchTopicOffsetsByTimestamp('js-time', 1600000001500)
   assert.strictEqual(found.offset, '1')
 })
+
+// A group of kafkajs members; a member of another client could join it, as the
+// assigner goes by the name of librdkafka's.
+const roundrobinLikeOthers = ({ cluster }) => {
+  const assigner = require('kafkajs').PartitionAssigners.roundRobin({ cluster })
+  const { AssignerProtocol } = require('kafkajs')
+  return {
+    ...assigner,
+    name: 'roundrobin',
+    protocol: ({ topics }) => ({
+      name: 'roundrobin',
+      metadata: AssignerProtocol.MemberMetadata.encode({ version: 0, topics, userData: Buffer.alloc(0) }),
+    }),
+  }
+}
+
+test('a group shares its topic and goes on where it was', async () => {
+  await admin.createTopics({ topics: [{ topic: 'js-group', numPartitions: 4 }] })
+  const value = (i) => ({ value: String(i), partition: i % 4 })
+  await send('js-group', Array.from({ length: 100 }, (_, i) => value(i)))
+  const seen = []
+  let wake = () => {}
+  const member = async () => {
+    const consumer = kafka.consumer({ groupId: 'js', partitionAssigners: [roundrobinLikeOthers], sessionTimeout: 6000 })
+    await consumer.connect()
+    await consumer.subscribe({ topics: ['js-group'], fromBeginning: true })
+    await consumer.run({
+      eachMessage: async ({ partition, message }) => {
+        seen.push(`${partition}/${message.offset}`)
+        wake()
+      },
+    })
+    return consumer
+  }
+  const until = async (n) => {
+    while (seen.length < n) await new Promise((resolve) => { wake = resolve })
+  }
+  const one = await member()
+  const two = await member()
+  await until(100)
+  await send('js-group', Array.from({ length: 100 }, (_, i) => value(i)))
+  await until(200)
+  await one.disconnect()
+  await two.disconnect()
+  const three = await member()
+  await send('js-group', [value(0)])
+  await until(seen.length + 1)
+  assert.strictEqual(seen.at(-1), '0/50')
+  await three.disconnect()
+  const { groups } = await admin.listGroups()
+  assert.ok(groups.some((g) => g.groupId === 'js' && g.protocolType === 'consumer'))
+  const offsets = await admin.fetchOffsets({ groupId: 'js', topics: ['js-group'] })
+  assert.deepStrictEqual(offsets[0].partitions.map((p) => p.offset).sort(), ['50', '50', '50', '51'])
+  await admin.deleteGroups(['js'])
+})
