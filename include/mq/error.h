@@ -8,6 +8,7 @@
 #define MQ_ERROR_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -179,6 +180,14 @@ typedef enum mq_err {
 /** Room for the text of an error, its final NUL included. */
 #define MQ_ERROR_TEXT_MAX 512
 
+/** What to do about the error of a call that has to do with a transaction. */
+typedef enum mq_error_kind {
+	MQ_ERROR_PLAIN,     /**< nothing was begun; the transaction is as it was */
+	MQ_ERROR_RETRIABLE, /**< it goes on: the same call again waits for its end */
+	MQ_ERROR_ABORTABLE, /**< the transaction has to be aborted; then a new one may begin */
+	MQ_ERROR_FATAL,     /**< the producer is of no use any more and is to be freed */
+} mq_error_kind;
+
 /**
  * An error with its cause in words. A plain value of the caller's: pass its
  * address where a function takes one, or NULL to do without the words. It is
@@ -187,6 +196,7 @@ typedef enum mq_err {
 typedef struct mq_error {
 	mq_err code;
 	char text[MQ_ERROR_TEXT_MAX];
+	int32_t kind; /**< mq_error_kind, of calls that have to do with a transaction */
 } mq_error;
 
 /**

@@ -9,6 +9,7 @@
 #ifndef MQ_PRODUCER_H
 #define MQ_PRODUCER_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include <mq/config.h>
@@ -73,7 +74,7 @@ MQ_API int32_t mq_partition_of_key(mq_bytes key, int32_t n_partitions);
  *          MQ_E_CONFIG a value does not fit, alone or with the others
  *          MQ_E_ARG    conf has another role
  *          MQ_E_TLS    a key or certificate cannot be used
- *          MQ_E_UNSUPPORTED the build lacks the codec, or transactional.id is set
+ *          MQ_E_UNSUPPORTED the build lacks the codec
  *          MQ_E_SYSTEM, MQ_E_NOMEM
  * Since:   0.1
  */
@@ -169,6 +170,65 @@ MQ_API mq_err mq_producer_purge(mq_producer *producer, unsigned what, mq_error *
 MQ_API MQ_MUST_CHECK mq_err mq_producer_partitions_for(mq_producer *producer, const char *topic,
 						       int timeout_ms, int32_t *n_partitions,
 						       mq_error *error);
+
+/* --- transactions ----------------------------------------------------------------- */
+
+/*
+ * A producer whose configuration has transactional.id sends in transactions:
+ *
+ *     mq_producer_init_transactions(p, 60000, &error);
+ *     mq_producer_begin_transaction(p, &error);
+ *     mq_producer_send(p, ...); ...
+ *     mq_producer_commit_transaction(p, 60000, &error);
+ *
+ * Readers with isolation.level=read_committed see all records of it or none, in all
+ * its partitions. error.kind says what to do about an error: mq_error_kind.
+ *
+ * Thread:  any but the producer's callbacks (MQ_E_STATE); one at a time.
+ * Errors:  MQ_E_STATE           transactional.id is not set, or another call's turn it is
+ *          MQ_E_TIMED_OUT       after timeout_ms (MQ_ERROR_RETRIABLE)
+ *          MQ_E_PRODUCER_FENCED another producer has the id now (MQ_ERROR_FATAL)
+ *          MQ_E_CLOSED, MQ_E_FORKED, MQ_E_NOMEM, and what a broker answers
+ */
+
+/**
+ * Makes the producer the only one of its transactional.id: the open transaction of
+ * an earlier one is aborted, and it cannot write any more. Once, before all others.
+ * Since: 0.1
+ */
+MQ_API MQ_MUST_CHECK mq_err mq_producer_init_transactions(mq_producer *producer, int timeout_ms,
+							  mq_error *error);
+
+/** Begins a transaction; does not wait. Since: 0.1 */
+MQ_API MQ_MUST_CHECK mq_err mq_producer_begin_transaction(mq_producer *producer, mq_error *error);
+
+struct mq_offset;
+struct mq_group_metadata;
+
+/**
+ * Makes offsets of a consumer's group part of the transaction: they are committed
+ * when it is, and not if it is aborted. group is what mq_consumer_group_metadata()
+ * gives, and lets a member that was put out of its group fail. Offsets are those of
+ * the records to be read next. Memory: copied. Since: 0.1
+ */
+MQ_API MQ_MUST_CHECK mq_err mq_producer_send_offsets_to_transaction(
+    mq_producer *producer, const struct mq_offset *offsets, size_t n,
+    const struct mq_group_metadata *group, int timeout_ms, mq_error *error);
+
+/**
+ * Sends what is queued and commits. With MQ_OK every record sent in the transaction
+ * is in the log, and readers of committed records are about to see them. After a
+ * record has failed it is MQ_ERROR_ABORTABLE. Since: 0.1
+ */
+MQ_API MQ_MUST_CHECK mq_err mq_producer_commit_transaction(mq_producer *producer, int timeout_ms,
+							   mq_error *error);
+
+/**
+ * Gives up what has not been sent (its callbacks run with MQ_E_PURGED) and aborts. It
+ * is also the way back after MQ_ERROR_ABORTABLE. Since: 0.1
+ */
+MQ_API MQ_MUST_CHECK mq_err mq_producer_abort_transaction(mq_producer *producer, int timeout_ms,
+							  mq_error *error);
 
 /** Counters since the producer was made, and what is so at present. */
 typedef struct mq_producer_metrics {

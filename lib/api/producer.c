@@ -186,6 +186,46 @@ mq_err mq_producer_partitions_for(mq_producer *producer, const char *topic, int 
 	return mq_prod_partitions_for(producer, topic, timeout_ms, n_partitions, error);
 }
 
+mq_err mq_producer_init_transactions(mq_producer *producer, int timeout_ms, mq_error *error)
+{
+	mq_err err = check(producer, error);
+
+	return err == MQ_OK ? mq_ptxn_start(producer, timeout_ms, error) : err;
+}
+
+mq_err mq_producer_begin_transaction(mq_producer *producer, mq_error *error)
+{
+	mq_err err = check(producer, error);
+
+	return err == MQ_OK ? mq_ptxn_begin(producer, error) : err;
+}
+
+mq_err mq_producer_send_offsets_to_transaction(mq_producer *producer,
+					       const struct mq_offset *offsets, size_t n,
+					       const struct mq_group_metadata *group,
+					       int timeout_ms, mq_error *error)
+{
+	mq_err err = check(producer, error);
+
+	if (err != MQ_OK)
+		return err;
+	return mq_ptxn_send_offsets(producer, offsets, n, group, timeout_ms, error);
+}
+
+mq_err mq_producer_commit_transaction(mq_producer *producer, int timeout_ms, mq_error *error)
+{
+	mq_err err = check(producer, error);
+
+	return err == MQ_OK ? mq_ptxn_end(producer, true, timeout_ms, error) : err;
+}
+
+mq_err mq_producer_abort_transaction(mq_producer *producer, int timeout_ms, mq_error *error)
+{
+	mq_err err = check(producer, error);
+
+	return err == MQ_OK ? mq_ptxn_end(producer, false, timeout_ms, error) : err;
+}
+
 void mq_producer_metrics_get(mq_producer *producer, mq_producer_metrics *metrics)
 {
 	memset(metrics, 0, sizeof(*metrics));

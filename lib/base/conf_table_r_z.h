@@ -184,10 +184,10 @@ KNOWN("transaction.state.log.replication.factor", B, SHORT, "3", 1, HIGH, NULL,
 	"Replicas of the transaction topic.", NULL)
 KEY("transaction.state.log.segment.bytes", B, INT, "104857600", 1, HIGH, NULL,
 	"Segment size of the transaction topic.", NULL)
-KNOWN("transaction.timeout.ms", P, INT, "60000", LOW, HIGH, NULL,
+KEY("transaction.timeout.ms", P, INT, "60000", LOW, HIGH, NULL,
 	"Longest time a transaction stays open.", NULL)
 KEY("transactional.id", P, STRING, NULL, LOW, HIGH, NULL,
-	"Name of a producer with transactions, which are not supported yet.", NULL)
+	"Name of a producer with transactions; another producer with the name takes its place.", NULL)
 KEY("transactional.id.expiration.ms", B, INT, "604800000", 1, HIGH, NULL,
 	"How long an idle transactional id is remembered.", NULL)
 KNOWN("unclean.leader.election.enable", B | T, BOOL, "false", LOW, HIGH, NULL,

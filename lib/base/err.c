@@ -61,6 +61,7 @@ mq_err mq_fail(mq_error *error, mq_err code, const char *fmt, ...)
 	if (!error)
 		return code;
 	error->code = code;
+	error->kind = MQ_ERROR_PLAIN;
 	va_start(ap, fmt);
 	vsnprintf(error->text, sizeof(error->text), fmt, ap);
 	va_end(ap);
@@ -91,6 +92,7 @@ mq_err mq_fail_errno(mq_error *error, int errnum, const char *fmt, ...)
 	if (!error)
 		return code;
 	error->code = code;
+	error->kind = MQ_ERROR_PLAIN;
 	va_start(ap, fmt);
 	vsnprintf(error->text, sizeof(error->text), fmt, ap);
 	va_end(ap);

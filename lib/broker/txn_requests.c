@@ -374,13 +374,13 @@ void mq_handle_add_offsets_to_txn(struct mq_core *core, struct mq_call *call)
 	request->op.producer_id = in->producer_id;
 	request->op.epoch = in->producer_epoch;
 	mq_core_enter(core, &tasks);
+	/* The topic is made when the group's coordinator is looked for, which may be
+	 * after this. */
 	offsets = mq_map_get(&core->topics, part.topic.data, part.topic.size);
-	if (offsets) {
-		part.partition = mq_coord_partition_of(in->group_id, offsets->n_partitions);
-		mq_txn_add(core->txns, &request->op, &part, 1, &tasks);
-	} else {
-		op_done(&request->op, MQ_E_COORDINATOR_NOT_AVAILABLE, &tasks);
-	}
+	part.partition = mq_coord_partition_of(
+	    in->group_id, offsets ? offsets->n_partitions
+				  : mq_conf_int(core->conf, "offsets.topic.num.partitions"));
+	mq_txn_add(core->txns, &request->op, &part, 1, &tasks);
 	mq_core_leave(core, &tasks);
 }
 

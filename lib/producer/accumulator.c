@@ -39,6 +39,8 @@ void mq_acc_init(struct mq_acc *acc, const struct mq_producer_settings *settings
 	mq_list_init(&acc->all);
 	mq_list_init(&acc->done);
 	mq_list_init(&acc->trouble);
+	for (int i = 0; i <= MQ_ACC_TXN_IN; i++)
+		mq_list_init(&acc->txn[i]);
 	mq_list_init(&acc->unused);
 	acc->trim_us = INT64_MAX;
 }
@@ -272,6 +274,8 @@ mq_err mq_acc_open(struct mq_acc *acc, struct mq_acc_part *part, size_t size, in
 	mq_batch_spec_init(&spec);
 	spec.compression = acc->settings.compression;
 	spec.level = acc->settings.level;
+	if (acc->settings.transactional_id)
+		spec.attributes = MQ_BATCH_TRANSACTIONAL;
 	mq_builder_init(&batch->builder, batch->memory, capacity, &spec);
 	if (mq_list_empty(&part->queue))
 		mq_list_push(&acc->active, &part->active);

@@ -104,6 +104,14 @@ struct mq_acc_broker {
 	bool leads;        /* a partition; for the sweep */
 };
 
+/* A partition and the open transaction. */
+enum mq_acc_txn_state {
+	MQ_ACC_TXN_OUT,
+	MQ_ACC_TXN_WANTED, /* has records for it */
+	MQ_ACC_TXN_ASKED,  /* the coordinator has been asked to add it */
+	MQ_ACC_TXN_IN,     /* its batches may be sent */
+};
+
 struct mq_acc_part {
 	struct mq_acc_topic *topic;
 	int32_t index;
@@ -120,8 +128,10 @@ struct mq_acc_part {
 	int64_t producer_id;
 	int16_t producer_epoch;
 	int32_t next_sequence;
-	int32_t acked_sequence;  /* the last one; -1: none */
-	int64_t acked_offset;    /* the last one; -1: none */
+	int32_t acked_sequence; /* the last one; -1: none */
+	int64_t acked_offset;   /* the last one; -1: none */
+	struct mq_list txn;     /* on one of the accumulator's lists, as state says */
+	enum mq_acc_txn_state txn_state;
 	bool unresolved;         /* a batch ended with its fate unknown: ... */
 	int32_t unresolved_next; /* ... the sequence behind it */
 	bool renumber;           /* at the next epoch bump */
@@ -175,6 +185,12 @@ struct mq_acc {
 	int64_t producer_id; /* -1: to be asked for */
 	int16_t producer_epoch;
 	bool bump; /* the epoch, before anything else is sent */
+
+	/* Transactions: partitions by their state, what went wrong since somebody
+	 * looked (code 0: nothing), and whether sequences have a gap. */
+	struct mq_list txn[MQ_ACC_TXN_IN + 1];
+	mq_error txn_failure;
+	bool txn_gap;
 
 	mq_producer_metrics counters;
 };
@@ -317,6 +333,15 @@ void mq_acc_sequence_unresolved(struct mq_acc *acc, struct mq_acc_batch *batch);
  * before. */
 bool mq_acc_sequence_retry(struct mq_acc *acc, struct mq_acc_batch *batch,
 			   const struct mq_acc_answer *answer);
+
+/* Takes a producer id and epoch over: sequences begin again. */
+void mq_acc_identify(struct mq_acc *acc, int64_t producer_id, int16_t producer_epoch);
+
+/* Moves a partition to another state of the transaction. */
+void mq_acc_txn_move(struct mq_acc *acc, struct mq_acc_part *part, enum mq_acc_txn_state state);
+
+/* The same for all that are in a state. */
+void mq_acc_txn_move_all(struct mq_acc *acc, enum mq_acc_txn_state from, enum mq_acc_txn_state to);
 
 /* Settles what can be settled, and bumps the epoch if that is due. */
 void mq_acc_sequence_step(struct mq_acc *acc);

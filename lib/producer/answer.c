@@ -27,6 +27,9 @@ void mq_acc_end(struct mq_acc *acc, struct mq_acc_batch *batch)
 
 	assert(!batch->done);
 	batch->done = true;
+	if (acc->settings.transactional_id && batch->error.code != MQ_OK &&
+	    acc->txn_failure.code == MQ_OK)
+		acc->txn_failure = batch->error;
 	mq_list_remove(&batch->sequenced);
 	if (!batch->in_request) {
 		mq_list_remove(&batch->list);

@@ -114,7 +114,8 @@ static void ask_identity(struct mq_producer *p, int64_t now_us)
 
 static bool wants_identity(const struct mq_producer *p)
 {
-	return p->acc.settings.idempotent && p->acc.producer_id < 0 &&
+	return p->acc.settings.idempotent && !p->acc.settings.transactional_id &&
+	       p->acc.producer_id < 0 &&
 	       (p->acc.want_metadata || p->metadata.busy || !mq_list_empty(&p->acc.active));
 }
 
@@ -130,7 +131,7 @@ static bool due(const struct mq_question *question, int64_t now_us, int64_t *due
 bool mq_prod_wants_ask(const struct mq_producer *p, int64_t now_us)
 {
 	return (!p->metadata.busy && mq_acc_wants_metadata(&p->acc, now_us)) ||
-	       (!p->identify.busy && wants_identity(p));
+	       (!p->identify.busy && wants_identity(p)) || mq_ptxn_wants(p);
 }
 
 void mq_prod_ask(struct mq_producer *p, int64_t now_us, int64_t *due_us)
@@ -144,4 +145,6 @@ void mq_prod_ask(struct mq_producer *p, int64_t now_us, int64_t *due_us)
 		ask_metadata(p, now_us);
 	if (wants_identity(p) && due(&p->identify, now_us, due_us))
 		ask_identity(p, now_us);
+	if (mq_ptxn_wants(p) && due(&p->txn.question, now_us, due_us))
+		mq_ptxn_ask(p, now_us);
 }

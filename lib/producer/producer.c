@@ -25,7 +25,7 @@ static int64_t now_us(const struct mq_producer *p)
 	return mq_env_now_us(p->env);
 }
 
-static int64_t deadline(const struct mq_producer *p, int timeout_ms)
+int64_t mq_prod_deadline(const struct mq_producer *p, int timeout_ms)
 {
 	return now_us(p) + (int64_t)MQ_MAX(timeout_ms, 0) * 1000;
 }
@@ -91,6 +91,7 @@ mq_err mq_prod_new(struct mq_producer **out, const mq_conf *conf, const struct m
 	mq_cond_init(&p->changed);
 	mq_list_init(&p->calls);
 	mq_list_init(&p->unused);
+	mq_ptxn_init(p);
 	p->conf = mq_conf_dup(conf);
 	if (p->conf) {
 		p->logger = mq_conf_logger(p->conf);
@@ -121,6 +122,7 @@ void mq_prod_free(struct mq_producer *p)
 	}
 	mq_loop_free(p->loop);
 	mq_env_system_free(p->env);
+	mq_ptxn_deinit(p);
 	mq_conf_free(p->conf);
 	mq_cond_deinit(&p->changed);
 	mq_mutex_deinit(&p->lock);
@@ -135,8 +137,7 @@ void mq_prod_tell(struct mq_producer *p)
 		mq_cond_broadcast(&p->changed);
 }
 
-/* False when the deadline has passed. */
-static bool wait_change(struct mq_producer *p, int64_t deadline_us)
+bool mq_prod_wait(struct mq_producer *p, int64_t deadline_us)
 {
 	bool in_time;
 
@@ -146,7 +147,7 @@ static bool wait_change(struct mq_producer *p, int64_t deadline_us)
 	return in_time;
 }
 
-static mq_err fail_closed(mq_error *error)
+mq_err mq_prod_fail_closed(mq_error *error)
 {
 	return mq_fail(error, MQ_E_CLOSED, "the producer is closed or closing");
 }
@@ -178,7 +179,7 @@ static mq_err wait_topic(struct mq_producer *p, struct mq_acc_topic *topic, int6
 		topic->wanted = p->acc.want_metadata = true;
 		p->explain_us = MQ_MIN(p->explain_us, deadline_us - ahead_us);
 		mq_prod_wake(p);
-		(void)wait_change(p, deadline_us);
+		(void)mq_prod_wait(p, deadline_us);
 	}
 	if (topic->n > 0)
 		return MQ_OK;
@@ -186,7 +187,7 @@ static mq_err wait_topic(struct mq_producer *p, struct mq_acc_topic *topic, int6
 		return mq_fail(error, topic->err, "%.249s: %s", topic->name,
 			       mq_err_text(topic->err));
 	if (p->state != MQ_PRODUCER_OPEN)
-		return fail_closed(error);
+		return mq_prod_fail_closed(error);
 	if (is_hopeless(p))
 		return mq_fail(error, p->acc.why.code, "%s", p->acc.why.text);
 	return mq_fail(error, MQ_E_TIMED_OUT,
@@ -303,7 +304,7 @@ static bool wait_memory(struct mq_producer *p, int64_t deadline_us)
 	mq_prod_pump(p);
 	/* The pump may have made room by itself. */
 	if (p->acc.memory_used >= used)
-		in_time = wait_change(p, deadline_us);
+		in_time = mq_prod_wait(p, deadline_us);
 	p->acc.n_blocked--;
 	return in_time || now_us(p) < deadline_us;
 }
@@ -354,7 +355,7 @@ static mq_err put_somewhere(struct mq_producer *p, struct mq_acc_part *part,
 		if (!wait_memory(p, deadline_us))
 			return fail_full(p, part, error);
 		if (p->state != MQ_PRODUCER_OPEN)
-			return fail_closed(error);
+			return mq_prod_fail_closed(error);
 		/* Meanwhile another may have opened a batch. */
 		err = put(p, part, record, done, arg);
 		if (err != MQ_E_FULL)
@@ -380,13 +381,15 @@ static mq_err send_plain(struct mq_producer *p, const mq_record *record, mq_sent
 	mq_mutex_lock(&p->lock);
 	topic = mq_acc_same_topic(&p->acc, record->topic);
 	if (p->state != MQ_PRODUCER_OPEN)
-		err = fail_closed(error);
+		err = mq_prod_fail_closed(error);
 	else if (!topic || topic->n == 0)
 		err = get_topic(p, record->topic, block_us(p), &topic, error);
 	if (err == MQ_OK) {
 		part = mq_acc_choose(&p->acc, topic, record, error);
 		err = part ? MQ_OK : MQ_E_ARG;
 	}
+	if (err == MQ_OK && p->acc.settings.transactional_id)
+		err = mq_ptxn_put(p, part, error);
 	if (err == MQ_OK) {
 		err = put(p, part, record, done, arg);
 		if (err == MQ_E_FULL)
@@ -441,7 +444,7 @@ static bool wait_serial(struct mq_producer *p, uint64_t serial, int64_t deadline
 	while (!mq_list_empty(&p->acc.all)) {
 		if (mq_list_entry(p->acc.all.next, struct mq_acc_batch, all)->serial > serial)
 			break;
-		if (!wait_change(p, deadline_us) && now_us(p) >= deadline_us)
+		if (!mq_prod_wait(p, deadline_us) && now_us(p) >= deadline_us)
 			return false;
 	}
 	return true;
@@ -449,7 +452,7 @@ static bool wait_serial(struct mq_producer *p, uint64_t serial, int64_t deadline
 
 mq_err mq_prod_flush(struct mq_producer *p, int timeout_ms, mq_error *error)
 {
-	int64_t deadline_us = deadline(p, timeout_ms);
+	int64_t deadline_us = mq_prod_deadline(p, timeout_ms);
 	uint64_t serial;
 	mq_err err = MQ_OK;
 
@@ -480,7 +483,7 @@ mq_err mq_prod_purge(struct mq_producer *p, unsigned what, mq_error *error)
 	mq_prod_report(p);
 	/* Callbacks of records that ended before may be running on another thread. */
 	while (in_time && (p->reporting || !mq_list_empty(&p->acc.done)) && !mq_prod_is_reporter(p))
-		in_time = wait_change(p, deadline_us) || now_us(p) < deadline_us;
+		in_time = mq_prod_wait(p, deadline_us) || now_us(p) < deadline_us;
 	mq_prod_wake(p);
 	mq_mutex_unlock(&p->lock);
 	return in_time ? MQ_OK
@@ -498,7 +501,7 @@ mq_err mq_prod_partitions_for(struct mq_producer *p, const char *name, int timeo
 	if (mq_prod_is_reporter(p))
 		err = mq_fail(error, MQ_E_STATE, "asking in a callback would wait for itself");
 	else if (p->state != MQ_PRODUCER_OPEN)
-		err = fail_closed(error);
+		err = mq_prod_fail_closed(error);
 	else
 		err = get_topic(p, name, (int64_t)MQ_MAX(timeout_ms, 0) * 1000, &topic, error);
 	if (err == MQ_OK) {
@@ -514,6 +517,7 @@ static void close_first(struct mq_producer *p, int64_t deadline_us)
 {
 	p->state = MQ_PRODUCER_CLOSING;
 	p->acc.closing = true;
+	mq_ptxn_close(p, deadline_us);
 	mq_prod_tell(p);
 	mq_prod_pump(p);
 	if (!wait_serial(p, UINT64_MAX, deadline_us)) {
@@ -534,7 +538,7 @@ static void close_first(struct mq_producer *p, int64_t deadline_us)
 
 mq_err mq_prod_close(struct mq_producer *p, int timeout_ms, uint64_t *n_lost, mq_error *error)
 {
-	int64_t deadline_us = deadline(p, timeout_ms);
+	int64_t deadline_us = mq_prod_deadline(p, timeout_ms);
 	uint64_t failed, lost;
 	mq_err err = MQ_OK;
 
@@ -548,7 +552,7 @@ mq_err mq_prod_close(struct mq_producer *p, int timeout_ms, uint64_t *n_lost, mq
 		close_first(p, deadline_us);
 	/* The first close ends by its own deadline, callbacks aside. */
 	while (p->state != MQ_PRODUCER_CLOSED)
-		(void)wait_change(p, MQ_NEVER_US);
+		(void)mq_prod_wait(p, MQ_NEVER_US);
 	lost = p->acc.counters.records_failed - failed;
 	mq_mutex_unlock(&p->lock);
 	if (n_lost)

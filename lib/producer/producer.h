@@ -35,6 +35,8 @@ struct mq_question {
 	int64_t retry_us;
 };
 
+#include "producer/txn.h"
+
 enum mq_prod_state { MQ_PRODUCER_OPEN, MQ_PRODUCER_CLOSING, MQ_PRODUCER_CLOSED };
 
 struct mq_producer {
@@ -77,6 +79,7 @@ struct mq_producer {
 	struct mq_metadata_request metadata_request;
 	struct mq_arena metadata_arena;
 	struct mq_init_producer_id_request identify_request;
+	struct mq_ptxn txn;
 	int64_t explain_us; /* when somebody wants to know why it takes so long */
 };
 
@@ -114,6 +117,12 @@ bool mq_prod_is_reporter(const struct mq_producer *p);
 
 /* Tells who waits. The lock is held. */
 void mq_prod_tell(struct mq_producer *p);
+
+/* Waits for that, with the lock, which is given up meanwhile; false when the deadline
+ * has passed. */
+bool mq_prod_wait(struct mq_producer *p, int64_t deadline_us);
+int64_t mq_prod_deadline(const struct mq_producer *p, int timeout_ms);
+mq_err mq_prod_fail_closed(mq_error *error);
 
 /* Asks for metadata and for a producer id where that is due; lowers *due_us to
  * the time of the next try. On the loop's thread, with the lock. */

@@ -117,6 +117,7 @@ static mq_err call_fill(struct mq_produce_call *call, mq_error *error)
 		return mq_fail(error, err, "out of memory");
 	mq_set_defaults(mq_produce_request, request);
 	request->acks = s->acks;
+	request->transactional_id = mq_str(s->transactional_id);
 	request->timeout_ms = s->request_ms;
 	request->topic_data = call->topics;
 	for (size_t i = 0; i < call->n; i++) {
@@ -505,7 +506,8 @@ static void wake_if_due(struct mq_producer *p)
 
 	bool trim = p->acc.memory_unused > 0 && p->timer_us == INT64_MAX;
 
-	if (trim || mq_acc_due(&p->acc, now_us) < p->timer_us || mq_prod_wants_ask(p, now_us))
+	if (p->acc.txn_failure.code != MQ_OK || trim || mq_acc_due(&p->acc, now_us) < p->timer_us ||
+	    mq_prod_wants_ask(p, now_us))
 		mq_prod_wake(p);
 }
 
@@ -530,6 +532,7 @@ void mq_prod_pump(struct mq_producer *p)
 	do {
 		p->again = false;
 		mq_acc_step(&p->acc, mq_env_now_us(p->env));
+		mq_ptxn_step(p);
 		while (send_one(p))
 			;
 		mq_prod_report(p);

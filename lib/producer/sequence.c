@@ -31,7 +31,8 @@ bool mq_acc_may_send(const struct mq_acc *acc, const struct mq_acc_part *part,
 {
 	if (!acc->settings.idempotent)
 		return true;
-	if (acc->producer_id < 0 || acc->bump || part->renumber)
+	if (acc->producer_id < 0 || acc->bump || part->renumber ||
+	    (acc->settings.transactional_id && part->txn_state != MQ_ACC_TXN_IN))
 		return false;
 	if (batch->producer_id >= 0)
 		return batch == oldest(part);
@@ -137,6 +138,11 @@ bool mq_acc_sequence_retry(struct mq_acc *acc, struct mq_acc_batch *batch,
 	struct mq_acc_part *part = batch->part;
 	bool is_behind_gap = part->unresolved && batch->base_sequence == part->unresolved_next;
 
+	/* In a transaction only those are tried again whose turn it was not. */
+	if (acc->settings.transactional_id)
+		return answer->err == MQ_E_OUT_OF_ORDER_SEQUENCE_NUMBER && !part->unresolved &&
+		       !is_next(part, batch->base_sequence);
+
 	if (answer->err == MQ_E_UNKNOWN_PRODUCER_ID) {
 		/* Old versions do not say where the log begins: ask again. A batch
 		 * that has new numbers meanwhile only has to be sent with them. */
@@ -179,12 +185,47 @@ static void resolve(struct mq_acc *acc, struct mq_acc_part *part)
 		want_bump(acc, part);
 }
 
+void mq_acc_identify(struct mq_acc *acc, int64_t producer_id, int16_t producer_epoch)
+{
+	acc->producer_id = producer_id;
+	acc->producer_epoch = producer_epoch;
+	acc->txn_gap = acc->bump = false;
+	while (!mq_list_empty(&acc->trouble)) {
+		struct mq_acc_part *part =
+		    mq_list_entry(acc->trouble.next, struct mq_acc_part, trouble);
+
+		part->renumber = part->unresolved = false;
+		mq_list_remove(&part->trouble);
+	}
+}
+
+void mq_acc_txn_move(struct mq_acc *acc, struct mq_acc_part *part, enum mq_acc_txn_state state)
+{
+	mq_list_remove(&part->txn);
+	part->txn_state = state;
+	if (state != MQ_ACC_TXN_OUT)
+		mq_list_push(&acc->txn[state], &part->txn);
+}
+
+void mq_acc_txn_move_all(struct mq_acc *acc, enum mq_acc_txn_state from, enum mq_acc_txn_state to)
+{
+	while (!mq_list_empty(&acc->txn[from]))
+		mq_acc_txn_move(acc, mq_list_entry(acc->txn[from].next, struct mq_acc_part, txn),
+				to);
+}
+
 void mq_acc_sequence_step(struct mq_acc *acc)
 {
 	struct mq_list *it, *tmp;
 
 	mq_list_each (it, &acc->trouble)
 		resolve(acc, mq_list_entry(it, struct mq_acc_part, trouble));
+	/* The coordinator alone bumps the epoch of one that has transactions, which
+	 * has to abort for it. */
+	if (acc->settings.transactional_id) {
+		acc->txn_gap = acc->txn_gap || acc->bump;
+		return;
+	}
 	if (acc->bump && acc->producer_epoch == INT16_MAX) {
 		acc->producer_id = MQ_NO_PRODUCER_ID;
 		acc->producer_epoch = MQ_NO_PRODUCER_EPOCH;

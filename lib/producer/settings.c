@@ -82,6 +82,8 @@ static mq_err read_idempotence(struct mq_producer_settings *s, const mq_conf *co
 	const char *why = NULL;
 
 	s->idempotent = mq_conf_bool(conf, "enable.idempotence");
+	if (!s->idempotent && s->transactional_id)
+		return mq_fail(error, MQ_E_CONFIG, "transactional.id needs enable.idempotence");
 	if (!s->idempotent)
 		return MQ_OK;
 	if (s->acks != -1)
@@ -92,6 +94,8 @@ static mq_err read_idempotence(struct mq_producer_settings *s, const mq_conf *co
 		why = "max.in.flight.requests.per.connection of at most 5";
 	if (!why)
 		return MQ_OK;
+	if (s->transactional_id)
+		return mq_fail(error, MQ_E_CONFIG, "transactional.id needs %s", why);
 	if (mq_conf_is_set(conf, "enable.idempotence"))
 		return mq_fail(error, MQ_E_CONFIG, "enable.idempotence=true needs %s", why);
 	s->idempotent = false;
@@ -131,9 +135,10 @@ mq_err mq_producer_settings_read(struct mq_producer_settings *out, const mq_conf
 	const char *id = mq_conf_str(conf, "transactional.id");
 	mq_err err;
 
-	if (id && *id)
-		return mq_fail(error, MQ_E_UNSUPPORTED,
-			       "transactional.id is set, and transactions are not supported yet");
+	if (id && !*id)
+		return mq_fail(error, MQ_E_CONFIG, "transactional.id is empty");
+	s.transactional_id = id;
+	s.transaction_ms = mq_conf_int(conf, "transaction.timeout.ms");
 	s.memory_max = (size_t)MQ_MIN((uint64_t)mq_conf_long(conf, "buffer.memory"), SIZE_MAX / 2);
 	s.batch_size = MQ_MIN((size_t)mq_conf_int(conf, "batch.size"), s.memory_max);
 	s.batch_size = MQ_MAX(s.batch_size, (size_t)MQ_BATCH_HEAD_SIZE);

@@ -25,6 +25,8 @@ struct mq_producer_settings {
 	enum mq_compression compression;
 	int level;
 	bool idempotent;
+	const char *transactional_id; /* NULL: none; the configuration's */
+	int32_t transaction_ms;
 	bool sender_reports; /* callbacks run on the sender's thread only */
 	enum mq_partitioner partitioner;
 	bool ignore_keys;

@@ -165,6 +165,7 @@ static struct mq_acc_part *part_new(struct mq_acc_topic *topic, int32_t index)
 	mq_list_init(&part->active);
 	mq_list_init(&part->sequenced);
 	mq_list_init(&part->trouble);
+	mq_list_init(&part->txn);
 	return part;
 }
 

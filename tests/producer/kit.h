@@ -47,6 +47,8 @@ static inline void kit_start(struct kit *kit)
 	}
 	kit_set(conf, "mq.inproc.name", kit->name);
 	kit_set(conf, "num.partitions", "3");
+	kit_set(conf, "offsets.topic.num.partitions", "3");
+	kit_set(conf, "transaction.state.log.num.partitions", "3");
 	if (kit->configure)
 		kit->configure(conf);
 	kit->broker = mq_broker_start(conf, &error);
