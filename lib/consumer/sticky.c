@@ -332,27 +332,74 @@ static bool find_changes(struct mq_sticky *sticky)
 	return true;
 }
 
+/* Whether a member has got a topic it does not subscribe to. The Java client lets
+ * that happen where a member subscribes to nothing or names a topic twice, and
+ * where one has lost interest in what it had; the member could not take it. */
+static bool gone_astray(const struct mq_group_view *view, uint32_t *subscribed)
+{
+	for (uint32_t m = 0; m < view->n_members; m++) {
+		const struct mq_numbers *topics = &view->members[m].topics;
+
+		for (uint32_t i = 0; i < topics->n; i++)
+			subscribed[topics->items[i]] = m + 1;
+		for (uint32_t i = 0; i < view->assigned[m].n; i++)
+			if (subscribed[view->topic_of[view->assigned[m].items[i]]] != m + 1)
+				return true;
+	}
+	return false;
+}
+
+static void forget(struct mq_sticky *sticky)
+{
+	for (uint32_t m = 0; m < sticky->view->n_members; m++)
+		sticky->view->assigned[m].n = 0;
+	for (uint32_t p = 0; p < sticky->view->n_partitions; p++)
+		sticky->changes_owner_to[p] = MQ_NONE;
+	sticky->same_topics = false;
+}
+
+static mq_err out_of_memory(mq_error *error)
+{
+	return mq_fail(error, MQ_E_NOMEM, "out of memory for an assignment");
+}
+
+/* One way to share out; partitions that somebody still owns are left out then. */
+static mq_err share_out_once(struct mq_sticky *sticky, bool leave_owned, bool strict,
+			     mq_error *error)
+{
+	struct mq_group_view *view = sticky->view;
+	mq_err err = sticky->same_topics ? mq_sticky_even(sticky, error)
+					 : mq_sticky_general(sticky, strict, error);
+
+	if (err != MQ_OK || !leave_owned)
+		return err;
+	if (!sticky->same_topics && !find_changes(sticky))
+		return out_of_memory(error);
+	for (uint32_t p = 0; p < view->n_partitions; p++)
+		if (sticky->changes_owner_to[p] != MQ_NONE)
+			mq_numbers_remove(&view->assigned[sticky->changes_owner_to[p]], p);
+	return MQ_OK;
+}
+
+/* As the Java client, if what comes of that is valid. */
 static mq_err share_out(struct mq_group_view *view,
 			bool (*member)(struct mq_sticky *sticky, uint32_t m), bool leave_owned,
 			mq_error *error)
 {
+	uint32_t *subscribed = mq_arena_array(&view->arena, view->n_topics, sizeof(*subscribed));
 	struct mq_sticky sticky;
 	mq_err err;
 
-	if (!sticky_init(&sticky, view, member))
-		return mq_fail(error, MQ_E_NOMEM, "out of memory for an assignment");
+	if (!subscribed || !sticky_init(&sticky, view, member))
+		return out_of_memory(error);
 	if (view->n_members == 0)
 		return MQ_OK;
-	err =
-	    sticky.same_topics ? mq_sticky_even(&sticky, error) : mq_sticky_general(&sticky, error);
-	if (err != MQ_OK || !leave_owned)
-		return err;
-	if (!sticky.same_topics && !find_changes(&sticky))
-		return mq_fail(error, MQ_E_NOMEM, "out of memory for an assignment");
-	for (uint32_t p = 0; p < view->n_partitions; p++)
-		if (sticky.changes_owner_to[p] != MQ_NONE)
-			mq_numbers_remove(&view->assigned[sticky.changes_owner_to[p]], p);
-	return MQ_OK;
+	err = share_out_once(&sticky, leave_owned, false, error);
+	if (err == MQ_OK && gone_astray(view, subscribed)) {
+		forget(&sticky);
+		err = share_out_once(&sticky, leave_owned, true, error);
+	}
+	return err;
 }
 
 static mq_err assign(const mq_group_subscription *group,

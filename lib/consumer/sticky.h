@@ -35,7 +35,8 @@ static inline bool mq_sticky_far(const struct mq_sticky *sticky, uint32_t member
  * give or take one. Sets changes_owner_to. */
 mq_err mq_sticky_even(struct mq_sticky *sticky, mq_error *error);
 
-/* They do not: as even as subscriptions allow. */
-mq_err mq_sticky_general(struct mq_sticky *sticky, mq_error *error);
+/* They do not: as even as subscriptions allow. strict: nobody gets what it does
+ * not subscribe to, at no step on the way. */
+mq_err mq_sticky_general(struct mq_sticky *sticky, bool strict, mq_error *error);
 
 #endif

@@ -9,11 +9,10 @@
  *	   in an older generation, else to who has fewest;
  *	4. if that has not made it more even after all, it is undone.
  *
- * The Java client gives a partition back to a former owner even if that no longer
- * subscribes to its topic. Mostly it moves on from there; where it would stay,
- * the assignment is made again without such moves, for the member could not take
- * it. Where the Java client stumbles over a former owner that takes no part, and
- * where a member claims partitions that do not exist, those are left aside.
+ * Moving back to a former owner does not ask whether that still subscribes to the
+ * topic, as in the Java client, unless it is to be strict. Where the Java client
+ * stumbles over a former owner that takes no part, and where a member claims
+ * partitions that do not exist, those are left aside.
  */
 #include "consumer/sticky.h"
 
@@ -452,17 +451,7 @@ static bool share_out(struct general *general)
 	return true;
 }
 
-static bool gone_astray(const struct general *general)
-{
-	for (uint32_t m = 0; m < general->view->n_members; m++)
-		for (uint32_t i = 0; i < general->has[m].n; i++)
-			if (!may_have(general, m, general->has[m].items[i]))
-				return true;
-	return false;
-}
-
-/* False when out of memory. */
-static bool try_to_share_out(struct mq_sticky *sticky, bool strict, bool *astray)
+mq_err mq_sticky_general(struct mq_sticky *sticky, bool strict, mq_error *error)
 {
 	struct general general = {.sticky = sticky, .view = sticky->view, .strict = strict};
 	bool ok = mq_movements_init(&general.movements, sticky->view) && allocate(&general);
@@ -472,23 +461,7 @@ static bool try_to_share_out(struct mq_sticky *sticky, bool strict, bool *astray
 		keep_owned(&general);
 		ok = list_partitions(&general) && !general.failed && share_out(&general);
 	}
-	if (ok)
-		*astray = gone_astray(&general);
 	mq_movements_deinit(&general.movements);
-	return ok;
-}
-
-mq_err mq_sticky_general(struct mq_sticky *sticky, mq_error *error)
-{
-	bool astray = false;
-	bool ok = try_to_share_out(sticky, false, &astray);
-
-	if (ok && astray) {
-		for (uint32_t m = 0; m < sticky->view->n_members; m++)
-			sticky->view->assigned[m].n = 0;
-		ok = try_to_share_out(sticky, true, &astray);
-		assert(!ok || !astray);
-	}
 	if (!ok)
 		return mq_fail(error, MQ_E_NOMEM, "out of memory for an assignment");
 	return MQ_OK;

@@ -248,6 +248,69 @@ static void check_user_data(char *rest)
 	expect_bytes(data.data, data.size, strtok_r(NULL, " ", &at));
 }
 
+/* --- what holds for every group ------------------------------------------------------ */
+
+static bool subscribes(const mq_subscription *member, const char *topic)
+{
+	for (size_t t = 0; t < member->n_topics; t++)
+		if (strcmp(member->topics[t], topic) == 0)
+			return true;
+	return false;
+}
+
+static unsigned count_owners(const char *topic, int32_t partition)
+{
+	unsigned n = 0;
+
+	for (size_t m = 0; m < group.of.n_members; m++)
+		for (size_t i = 0; i < group.got[m].n; i++)
+			n += group.got[m].partitions[i].partition == partition &&
+			     strcmp(group.got[m].partitions[i].topic, topic) == 0;
+	return n;
+}
+
+/* Every partition of a topic with subscribers has one owner, or, while it is on
+ * its way in a cooperative group, none; and members get what they subscribe to. */
+static void check_valid(const mq_assignor *assignor)
+{
+	for (size_t m = 0; m < group.of.n_members; m++)
+		for (size_t i = 0; i < group.got[m].n; i++)
+			ck_assert_msg(
+			    subscribes(&group.members[m], group.got[m].partitions[i].topic),
+			    "line %u: %s: member %zu has not subscribed to %s", line_number,
+			    assignor->name, m, group.got[m].partitions[i].topic);
+	for (size_t t = 0; t < group.of.n_topics; t++) {
+		bool wanted = false;
+
+		for (size_t m = 0; m < group.of.n_members; m++)
+			wanted = wanted || subscribes(&group.members[m], group.topics[t].name);
+		for (int32_t p = 0; p < group.topics[t].n_partitions; p++) {
+			unsigned n = count_owners(group.topics[t].name, p);
+
+			ck_assert_msg(n == wanted || (n == 0 && assignor->cooperative),
+				      "line %u: %s: %s-%d has %u owners", line_number,
+				      assignor->name, group.topics[t].name, p, n);
+		}
+	}
+}
+
+/* Also where the Java client failed or went astray. */
+static void check_all_valid(void)
+{
+	static const mq_assignor *const all[] = {&mq_assignor_range, &mq_assignor_round_robin,
+						 &mq_assignor_sticky,
+						 &mq_assignor_cooperative_sticky};
+	mq_error error;
+
+	for (size_t i = 0; i < mq_array_size(all); i++) {
+		memset(group.got, 0, sizeof(group.got));
+		ck_assert_int_eq(
+		    all[i]->assign(all[i]->arg, &group.of, &group.memory, group.got, &error),
+		    MQ_OK);
+		check_valid(all[i]);
+	}
+}
+
 static void group_begin(void)
 {
 	mq_arena_reset(&group.memory.arena);
@@ -277,6 +340,7 @@ static void read_line(void)
 	}
 	if (strcmp(line, "end") == 0) {
 		n_groups++;
+		check_all_valid();
 		group_begin();
 		return;
 	}
@@ -345,6 +409,53 @@ static mq_subscription *add_member(const char *id, const char *const *topics, si
 	    (mq_subscription){.member_id = id, .generation = -1, .topics = topics, .n_topics = n};
 	return member;
 }
+
+/* Claims and topics in any number and order, of partitions that may not exist. */
+static void random_group(unsigned *seed)
+{
+	static const char *const names[] = {"a", "b", "c", "d", "gone"};
+	static const char *const ids[] = {"m1", "m2", "m3", "m4", "m5", "m6"};
+
+	group_begin();
+	for (int t = 0; t < 4; t++)
+		add_topic(names[t], (int32_t)(rand_r(seed) % 6));
+	for (int m = 0; m < 1 + rand_r(seed) % 6; m++) {
+		const char **topics = memory(8, sizeof(char *));
+		mq_topic_partition *owned = memory(40, sizeof(*owned));
+		mq_subscription *member = add_member(ids[m], topics, rand_r(seed) % 8u);
+
+		for (size_t t = 0; t < member->n_topics; t++)
+			topics[t] = names[rand_r(seed) % 5];
+		member->n_owned = rand_r(seed) % 40u;
+		for (size_t i = 0; i < member->n_owned; i++)
+			owned[i] = (mq_topic_partition){names[rand_r(seed) % 5],
+							(int32_t)(rand_r(seed) % 8) - 1};
+		member->owned = owned;
+		member->generation = (int32_t)(rand_r(seed) % 5) - 1;
+		if (rand_r(seed) % 2) {
+			const mq_last_assignment last = {true, owned, member->n_owned,
+							 member->generation};
+
+			ck_assert_int_eq(mq_assignor_sticky.user_data(NULL, &last, &group.memory,
+								      &member->user_data),
+					 MQ_OK);
+			if (rand_r(seed) % 8 == 0)
+				member->user_data.size /= 2;
+		}
+	}
+}
+
+START_TEST(whatever_members_claim_each_partition_has_one_owner)
+{
+	unsigned seed = 1;
+
+	for (line_number = 0; line_number < 3000; line_number++) {
+		random_group(&seed);
+		check_all_valid();
+	}
+	mq_arena_reset(&group.memory.arena);
+}
+END_TEST
 
 static const char *const both[] = {"topic1", "topic2"};
 
@@ -493,6 +604,7 @@ int main(void)
 {
 	const TTest *const tests[] = {
 	    assignments_equal_those_of_the_java_client,
+	    whatever_members_claim_each_partition_has_one_owner,
 	    range_gives_the_first_members_one_more_of_each_topic,
 	    round_robin_goes_on_from_topic_to_topic,
 	    static_members_come_first_by_instance_id,
