@@ -6,7 +6,7 @@ set -eu
 cd "$(dirname "$0")/.."
 . tests/setup.sh
 
-install_packages $BUILD_PACKAGES check libsubunit-dev python3 mandoc openssl -- \
+install_packages $BUILD_PACKAGES check binutils g++ libsubunit-dev python3 mandoc openssl -- \
 	kcat librdkafka-dev python3-kafka python3-confluent-kafka python3-lz4 python3-zstandard python3-snappy man-db procps strace
 directory=build/check
 set -- --enable-werror
