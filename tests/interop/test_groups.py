@@ -1,5 +1,5 @@
-"""Consumer groups of real clients: kcat's, and groups of librdkafka and kafka-python members
-that come, go, are killed and paused."""
+"""Consumer groups of real clients: kcat's, and groups of librdkafka, kafka-python and libmq
+members that come, go, are killed and paused."""
 import collections
 import json
 import os
@@ -23,8 +23,11 @@ PARTITIONS = 6
 
 class Member:
     def __init__(self, kind, broker, group, topic):
+        program = [sys.executable, '-B', os.path.join(HERE, 'group_member.py'), kind]
+        if kind == 'libmq':
+            program = [os.path.join(os.environ.get('builddir', '.'), 'tests/interop/group_member')]
         self.process = subprocess.Popen(
-            [sys.executable, '-B', os.path.join(HERE, 'group_member.py'), kind, broker.address, group, topic],
+            program + [broker.address, group, topic],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         self.said = []
         self.reader = threading.Thread(target=self.read, daemon=True)
@@ -152,7 +155,7 @@ class Groups(unittest.TestCase):
         until('the first member has all', lambda: self.all_owned([first]))
         watch = Watch(self.broker, group)
         watch.start()
-        second, third = member('kafka-python'), member('librdkafka')
+        second, third = member('libmq'), member('libmq')
         until('three share', lambda: all(m.owns() for m in (first, second, third)) and
               self.all_owned([first, second, third]))
         self.produce(topic, 600, 1200)
