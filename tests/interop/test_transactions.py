@@ -42,14 +42,14 @@ def consume(address, topic, partitions=1, isolation='read_committed'):
 class Transactions(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.broker = Broker().start()
+        cls.broker = Broker({'group.initial.rebalance.delay.ms': '0'}).start()
 
     @classmethod
     def tearDownClass(cls):
         cls.broker.close()
 
-    def topic(self, partitions=1):
-        name = self.id().rsplit('.', 1)[1]
+    def topic(self, partitions=1, suffix=''):
+        name = self.id().rsplit('.', 1)[1] + suffix
         admin = AdminClient({'bootstrap.servers': self.broker.address})
         for future in admin.create_topics([NewTopic(name, partitions, 1)]).values():
             future.result(60)
@@ -121,6 +121,61 @@ class Transactions(unittest.TestCase):
         until('the time-out', lambda: consume(self.broker.address, topic) == [[b'other']])
         with self.assertRaises(KafkaException):
             slow.commit_transaction(TIME)
+
+    def test_consume_transform_produce_is_exactly_once(self):
+        """Each value is read in a group, and what is made of it written with its offset, by workers
+        that give up in the middle and others that take over."""
+        source, sink = self.topic(), self.topic(1, '-out')
+        p = Producer({'bootstrap.servers': self.broker.address})
+        values = [b'%d' % i for i in range(60)]
+        for value in values:
+            p.produce(source, value)
+        p.flush(TIME)
+        for round in range(4):
+            worker = producer(self.broker.address, source)
+            consumer = Consumer({'bootstrap.servers': self.broker.address, 'group.id': source,
+                                 'enable.auto.commit': False, 'auto.offset.reset': 'earliest',
+                                 'isolation.level': 'read_committed', 'enable.partition.eof': True})
+            consumer.subscribe([source])
+            n = 0
+            while n < 20:
+                message = consumer.poll(TIME)
+                if message is None or message.error():
+                    break
+                worker.begin_transaction()
+                worker.produce(sink, b'out ' + message.value())
+                worker.send_offsets_to_transaction(consumer.position(consumer.assignment()),
+                                                   consumer.consumer_group_metadata(), TIME)
+                n += 1
+                if n % 7 == 3:
+                    worker.abort_transaction(TIME)
+                    break
+                worker.commit_transaction(TIME)
+            consumer.close()
+        self.drain(source, sink)
+        self.assertEqual(consume(self.broker.address, sink), [[b'out ' + v for v in values]])
+        group = Consumer({'bootstrap.servers': self.broker.address, 'group.id': source})
+        self.assertEqual(group.committed([TopicPartition(source, 0)], TIME)[0].offset, len(values))
+        group.close()
+
+    def drain(self, source, sink):
+        """The rest, in one transaction."""
+        worker = producer(self.broker.address, source)
+        consumer = Consumer({'bootstrap.servers': self.broker.address, 'group.id': source,
+                             'enable.auto.commit': False, 'auto.offset.reset': 'earliest',
+                             'enable.partition.eof': True})
+        consumer.subscribe([source])
+        worker.begin_transaction()
+        while True:
+            message = consumer.poll(TIME)
+            self.assertIsNotNone(message)
+            if message.error():
+                break
+            worker.produce(sink, b'out ' + message.value())
+        worker.send_offsets_to_transaction(consumer.position(consumer.assignment()),
+                                           consumer.consumer_group_metadata(), TIME)
+        worker.commit_transaction(TIME)
+        consumer.close()
 
     def test_transactions_go_on_when_the_broker_was_killed(self):
         topic = self.topic(2)

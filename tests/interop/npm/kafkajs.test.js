@@ -136,3 +136,64 @@ test('a group shares its topic and goes on where it was', async () => {
   assert.deepStrictEqual(offsets[0].partitions.map((p) => p.offset).sort(), ['50', '50', '50', '51'])
   await admin.deleteGroups(['js'])
 })
+
+// What readers of committed records get from one partition, up to the last value.
+async function committed(topic, groupId, last) {
+  const consumer = kafka.consumer({ groupId, readUncommitted: false })
+  const values = []
+  await consumer.connect()
+  await consumer.subscribe({ topic, fromBeginning: true })
+  await new Promise((resolve) => consumer.run({
+    eachMessage: async ({ message }) => {
+      values.push(message.value.toString())
+      if (message.value.toString() === last) resolve()
+    },
+  }))
+  await consumer.disconnect()
+  return values
+}
+
+function transactional(transactionalId) {
+  return kafka.producer({ transactionalId, idempotent: true, maxInFlightRequests: 1 })
+}
+
+test('transactions are committed and aborted, with offsets', async () => {
+  await admin.createTopics({ topics: [{ topic: 'js-txn', numPartitions: 1 }] })
+  const producer = transactional('js-txn')
+  await producer.connect()
+  for (let i = 0; i < 6; i++) {
+    const transaction = await producer.transaction()
+    await transaction.send({ topic: 'js-txn', messages: [{ value: `${i}-a` }, { value: `${i}-b` }] })
+    await transaction.sendOffsets({
+      consumerGroupId: 'js-txn-offsets',
+      topics: [{ topic: 'js-txn', partitions: [{ partition: 0, offset: String(10 + i) }] }],
+    })
+    if (i % 2 === 0) await transaction.commit()
+    else await transaction.abort()
+  }
+  const last = await producer.transaction()
+  await last.send({ topic: 'js-txn', messages: [{ value: 'end' }] })
+  await last.commit()
+  await producer.disconnect()
+  assert.deepStrictEqual(await committed('js-txn', 'js-txn-reader', 'end'),
+    ['0-a', '0-b', '2-a', '2-b', '4-a', '4-b', 'end'])
+  const [{ partitions }] = await admin.fetchOffsets({ groupId: 'js-txn-offsets', topics: ['js-txn'] })
+  assert.strictEqual(partitions[0].offset, '14')
+})
+
+test('a second transactional producer fences the first', async () => {
+  await admin.createTopics({ topics: [{ topic: 'js-fence', numPartitions: 1 }] })
+  const zombie = transactional('js-fence')
+  const heir = transactional('js-fence')
+  await zombie.connect()
+  const lost = await zombie.transaction()
+  await lost.send({ topic: 'js-fence', messages: [{ value: 'zombie' }] })
+  await heir.connect()
+  const won = await heir.transaction()
+  await won.send({ topic: 'js-fence', messages: [{ value: 'heir' }] })
+  await won.commit()
+  await assert.rejects(() => lost.commit())
+  await zombie.disconnect()
+  await heir.disconnect()
+  assert.deepStrictEqual(await committed('js-fence', 'js-fence-reader', 'heir'), ['heir'])
+})
