@@ -1,10 +1,13 @@
 /*
  * Interceptors: functions of the program that see each record before it is
- * sent and what became of it, and may change it on its way. Several form a
- * chain, in the order in which they were added.
+ * sent and what became of it, or each record that is received, and may change it
+ * on its way. Several form a chain, in the order in which they were added.
  */
 #ifndef MQ_INTERCEPTOR_H
 #define MQ_INTERCEPTOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
 
 #include <mq/config.h>
 #include <mq/error.h>
@@ -15,6 +18,10 @@
 extern "C" {
 #endif
 
+/* Of <mq/consumer.h>. */
+struct mq_received;
+struct mq_offset;
+
 /**
  * One interceptor. Every function may be NULL. They may run on several threads
  * at a time, except configure and close.
@@ -23,7 +30,7 @@ typedef struct mq_interceptor {
 	const char *name; /**< for the log; copied */
 	void *arg;        /**< what each function gets */
 
-	/** When the producer is made; an error lets that fail. */
+	/** When the producer or consumer is made; an error lets that fail. */
 	mq_err (*configure)(void *arg, const mq_conf *conf, mq_error *error);
 
 	/**
@@ -40,10 +47,22 @@ typedef struct mq_interceptor {
 	 */
 	void (*on_acknowledgement)(void *arg, const mq_sent *sent);
 
-	/** When the producer has been closed. */
+	/** When the producer or consumer has been closed. */
 	void (*close)(void *arg);
 
-	void *reserved[4];
+	/**
+	 * Of a consumer: for each record before poll hands it out. It may change
+	 * *record, but neither topic nor partition nor offset, and let it point to
+	 * static memory or to memory, which lives as long as the record. False: the
+	 * record is left out; the position moves past it all the same.
+	 */
+	bool (*on_consume)(void *arg, struct mq_received *record, mq_memory *memory);
+
+	/** Of a consumer: offsets have been committed. Runs where commit callbacks
+	 *  run, before them. */
+	void (*on_commit)(void *arg, const struct mq_offset *offsets, size_t n);
+
+	void *reserved[2];
 } mq_interceptor;
 
 /**

@@ -254,7 +254,7 @@ mq_err mq_consumer_commit_sync(mq_consumer *consumer, const mq_offset *offsets, 
 	if (err == MQ_OK)
 		err = mq_op_wait(consumer, op, error);
 	if (err == MQ_OK)
-		op->free(op);
+		mq_commits_taken(op);
 	if (consumer->in_callback == 0)
 		mq_commits_report(consumer->cons.commits);
 	mq_consumer_leave(consumer);

@@ -197,6 +197,12 @@ static void remember(const struct mq_commit *commit)
 	}
 }
 
+/* Whether interceptors are to hear of a commit. */
+static bool tells(const struct mq_commit *commit, mq_err err)
+{
+	return err == MQ_OK && commit->n > 0 && mq_chain_commits(&commit->commits->cons->chain);
+}
+
 static void end(struct mq_commit *commit, mq_err err, const mq_error *error)
 {
 	struct mq_commits *commits = commit->commits;
@@ -213,7 +219,7 @@ static void end(struct mq_commit *commit, mq_err err, const mq_error *error)
 			       error ? error->text : mq_err_text(err));
 	}
 	mq_list_remove(&commit->op.list);
-	if (commit->done) {
+	if (commit->done || (commit->op.abandoned && tells(commit, err))) {
 		commit->op.err = err;
 		if (error)
 			commit->op.error = *error;
@@ -232,11 +238,28 @@ void mq_commits_report(struct mq_commits *commits)
 
 		mq_list_remove(&commit->report);
 		mq_cons_callback_begin(commits->cons);
-		commit->done(commit->arg, commits->cons->face, commit->offsets, commit->n,
-			     commit->op.err, commit->op.err == MQ_OK ? "" : commit->op.error.text);
+		if (tells(commit, commit->op.err))
+			mq_chain_on_commit(&commits->cons->chain, commit->offsets, commit->n);
+		if (commit->done)
+			commit->done(commit->arg, commits->cons->face, commit->offsets, commit->n,
+				     commit->op.err,
+				     commit->op.err == MQ_OK ? "" : commit->op.error.text);
 		mq_cons_callback_end(commits->cons);
 		commit_free(&commit->op);
 	}
+}
+
+void mq_commits_taken(struct mq_op *op)
+{
+	struct mq_commit *commit = mq_container_of(op, struct mq_commit, op);
+	struct mq_cons *cons = commit->commits->cons;
+
+	if (tells(commit, op->err)) {
+		mq_cons_callback_begin(cons);
+		mq_chain_on_commit(&cons->chain, commit->offsets, commit->n);
+		mq_cons_callback_end(cons);
+	}
+	op->free(op);
 }
 
 bool mq_commits_has_work(const struct mq_commits *commits)

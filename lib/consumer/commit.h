@@ -85,6 +85,10 @@ struct mq_commit_args {
 mq_err mq_commits_begin(struct mq_commits *commits, const struct mq_commit_args *args,
 			struct mq_op **op, mq_error *error);
 
+/* Who has waited for a commit is done with it: tells interceptors, and frees it.
+ * With the lock, which is given up meanwhile. */
+void mq_commits_taken(struct mq_op *op);
+
 /* A poll: an automatic commit if one is due. */
 void mq_commits_auto(struct mq_commits *commits, int64_t now_us);
 

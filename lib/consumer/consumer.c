@@ -185,7 +185,9 @@ static mq_err make_core(struct mq_consumer *c, mq_error *error)
 	cons->event = mq_conf_consumer_event(c->conf, &cons->event_arg);
 	cons->status_us = mq_env_now_us(c->env);
 	c->has_core = true;
-	err = mq_fetcher_new(&cons->fetcher, cons, error);
+	err = mq_chain_open(&cons->chain, c->conf, error);
+	if (err == MQ_OK)
+		err = mq_fetcher_new(&cons->fetcher, cons, error);
 	if (err == MQ_OK && cons->settings.group_id) {
 		err = mq_commits_new(&cons->commits, cons, error);
 		if (err == MQ_OK)
@@ -314,6 +316,7 @@ void mq_consumer_destroy(struct mq_consumer *c)
 	mq_client_free(c->client);
 	if (c->has_core)
 		free_core(&c->cons);
+	mq_chain_close(&c->cons.chain);
 	if (c->has_timer)
 		mq_timer_deinit(&c->timer);
 	mq_loop_free(c->loop);

@@ -38,6 +38,7 @@
 
 #include "base/arena.h"
 #include "base/list.h"
+#include "client/chain.h"
 #include "client/client.h"
 #include "client/metadata.h"
 #include "consumer/settings.h"
@@ -163,6 +164,7 @@ struct mq_cons {
 	struct mq_meta meta; /* the topics of sub, and those that ops ask about */
 
 	struct mq_consumer *face; /* for callbacks; NULL without a shell */
+	struct mq_chain chain;    /* interceptors; run like callbacks */
 
 	/* Metadata (topics.c). */
 	struct mq_ask meta_ask;

@@ -289,6 +289,71 @@ static void take_chunk(struct mq_fetcher *f, struct mq_fetch_chunk *chunk,
 	f->starved = false;
 }
 
+/* --- interceptors ---------------------------------------------------------------------- */
+
+/* Memory of what interceptors have put into records. */
+struct intercepted {
+	struct mq_held held;
+	struct mq_memory memory;
+};
+
+static void intercepted_free(struct mq_held *held)
+{
+	struct intercepted *it = mq_container_of(held, struct intercepted, held);
+
+	mq_arena_reset(&it->memory.arena);
+	free(it);
+}
+
+/* Lets the chain see each record, and closes the gaps of those it leaves out. */
+static void filter(const struct mq_chain *chain, struct mq_records *records,
+		   struct mq_memory *memory)
+{
+	size_t n = 0, n_parts = 0;
+
+	for (size_t i = 0; i < records->n_parts; i++) {
+		struct mq_records_part part = records->parts[i];
+		size_t first = n;
+
+		for (size_t k = part.first; k < part.first + part.n; k++) {
+			records->items[n] = records->items[k];
+			n += mq_chain_on_consume(chain, &records->items[n], memory);
+		}
+		if (n == first) {
+			mq_sub_topic_unref(part.topic);
+			continue;
+		}
+		part.first = first;
+		part.n = n - first;
+		records->parts[n_parts++] = part;
+	}
+	records->n = n;
+	records->n_parts = n_parts;
+}
+
+/* With the lock, which is given up meanwhile. */
+static mq_err intercept(struct mq_cons *cons, struct mq_records *records)
+{
+	struct intercepted *it;
+	mq_err err;
+
+	if (records->n == 0 || !mq_chain_consumes(&cons->chain))
+		return MQ_OK;
+	it = mq_calloc(1, sizeof(*it));
+	if (!it)
+		return MQ_E_NOMEM;
+	mq_held_init(&it->held, intercepted_free);
+	mq_arena_init(&it->memory.arena, 0);
+	err = mq_records_hold(records, &it->held);
+	mq_held_unref(&it->held);
+	if (err)
+		return err;
+	mq_cons_callback_begin(cons);
+	filter(&cons->chain, records, &it->memory);
+	mq_cons_callback_end(cons);
+	return MQ_OK;
+}
+
 mq_err mq_fetcher_take(struct mq_cons *cons, mq_records **out, mq_error *error)
 {
 	struct mq_fetcher *f = cons->fetcher;
@@ -308,10 +373,12 @@ mq_err mq_fetcher_take(struct mq_cons *cons, mq_records **out, mq_error *error)
 			break;
 	}
 	cons->counters.records_consumed += records->n;
+	/* Out of memory: better as they came than not at all. */
+	(void)intercept(cons, records);
 	if (records->n > 0)
 		*out = records;
 	else
-		f->records = records;
+		mq_fetcher_recycle(cons, records);
 	return MQ_OK;
 }
 

@@ -122,9 +122,9 @@ static bool commit_first(struct mq_membership *g)
 	}
 	if (op && !op->done)
 		return false;
-	if (op)
-		op->free(op);
 	g->commit = NULL;
+	if (op)
+		mq_commits_taken(op);
 	return true;
 }
 
@@ -424,7 +424,11 @@ static mq_err close_commit(struct mq_membership *g, int64_t deadline_us, mq_erro
 	if (mq_sub_by_group(&cons->sub) && mq_membership_may_commit(g) != MQ_OK)
 		return MQ_OK;
 	err = mq_commits_begin(cons->commits, &args, &op, error);
-	return err == MQ_OK ? await(g, op, error) : err;
+	if (err == MQ_OK)
+		err = mq_op_wait(cons->face, op, error);
+	if (err == MQ_OK)
+		mq_commits_taken(op);
+	return err;
 }
 
 /* The commits begun before are given their time, too. */

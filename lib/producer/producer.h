@@ -21,7 +21,7 @@
 #include "protocol/api.h"
 #include "env/env.h"
 #include "producer/accumulator.h"
-#include "producer/chain.h"
+#include "client/chain.h"
 #include "protocol/messages/init_producer_id.h"
 #include "protocol/messages/produce.h"
 

@@ -253,6 +253,95 @@ START_TEST(an_offset_out_of_range_is_an_error_without_a_reset)
 }
 END_TEST
 
+struct shouter {
+	int configured, closed, committed;
+	int64_t offset;
+};
+
+static mq_err shouter_configure(void *arg, const mq_conf *conf, mq_error *error)
+{
+	struct shouter *shouter = arg;
+
+	(void)conf;
+	(void)error;
+	shouter->configured++;
+	return MQ_OK;
+}
+
+/* Leaves odd ones out, and writes the others anew. */
+static bool shouter_on_consume(void *arg, mq_received *record, mq_memory *memory)
+{
+	char *text;
+
+	(void)arg;
+	if (record->offset % 2)
+		return false;
+	text = mq_memory_get(memory, record->value.size + 1);
+	memcpy(text, record->value.data, record->value.size);
+	text[record->value.size] = '!';
+	record->value = mq_mem(text, record->value.size + 1);
+	return true;
+}
+
+static void shouter_on_commit(void *arg, const mq_offset *offsets, size_t n)
+{
+	struct shouter *shouter = arg;
+
+	shouter->committed++;
+	shouter->offset = n == 1 ? offsets[0].offset : -1;
+}
+
+static void shouter_close(void *arg)
+{
+	struct shouter *shouter = arg;
+
+	shouter->closed++;
+}
+
+START_TEST(interceptors_change_and_leave_out_records)
+{
+	struct shouter shouter = {0};
+	mq_interceptor interceptor = {.name = "shouter",
+				      .arg = &shouter,
+				      .configure = shouter_configure,
+				      .on_consume = shouter_on_consume,
+				      .on_commit = shouter_on_commit,
+				      .close = shouter_close};
+	mq_conf *conf = mq_conf_new(MQ_ROLE_CONSUMER);
+	mq_error error = {MQ_OK, ""};
+	mq_records *records = NULL, *taken;
+	mq_consumer *c;
+	int64_t position;
+
+	kit_fill(&kit, "first", 0, 0, 9);
+	kit_set(conf, "bootstrap.servers", kit.address);
+	kit_set(conf, "auto.offset.reset", "earliest");
+	kit_set(conf, "group.id", "shouters");
+	kit_set(conf, "enable.auto.commit", "false");
+	ck_assert_int_eq(mq_conf_add_interceptor(conf, &interceptor, &error), MQ_OK);
+	c = mq_consumer_new(conf, &error);
+	ck_assert_msg(c != NULL, "%s", error.text);
+	mq_conf_free(conf);
+	assign(c, &first, 1);
+	while (mq_records_count(records) == 0)
+		records = mq_consumer_poll(c, KIT_WAIT_MS, &error);
+	ck_assert_uint_eq(mq_records_count(records), 5);
+	ck_assert_int_eq(mq_records_all(records)[2].offset, 4);
+	kit_ok(mq_consumer_position(c, "first", 0, KIT_WAIT_MS, &position, &kit_error_));
+	ck_assert_int_eq(position, 9);
+	kit_ok(mq_consumer_commit_sync(c, NULL, 0, KIT_WAIT_MS, &kit_error_));
+	ck_assert_int_eq(shouter.committed, 1);
+	ck_assert_int_eq(shouter.offset, 9);
+	taken = mq_records_take(records);
+	mq_consumer_free(c);
+	ck_assert_int_eq(shouter.configured, 1);
+	ck_assert_int_eq(shouter.closed, 1);
+	ck_assert_uint_eq(mq_records_all(taken)[2].value.size, 2);
+	ck_assert(memcmp(mq_records_all(taken)[2].value.data, "4!", 2) == 0);
+	mq_records_free(taken);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -264,6 +353,7 @@ int main(void)
 	    a_broker_that_comes_back_is_read_on_in_process,
 	    a_broker_that_comes_back_is_read_on_over_tcp,
 	    an_offset_out_of_range_is_an_error_without_a_reset,
+	    interceptors_change_and_leave_out_records,
 	};
 
 	return SUITE_RUN_WITH("read", setup, teardown, tests);

@@ -1,5 +1,5 @@
 /* Running the chain of interceptors. */
-#include "producer/chain.h"
+#include "client/chain.h"
 
 #include "base/conf.h"
 #include "base/err.h"
@@ -57,4 +57,37 @@ void mq_chain_on_acknowledgement(const struct mq_chain *chain, const mq_sent *se
 	for (size_t i = 0; i < chain->n; i++)
 		if (chain->items[i].on_acknowledgement)
 			chain->items[i].on_acknowledgement(chain->items[i].arg, sent);
+}
+
+bool mq_chain_consumes(const struct mq_chain *chain)
+{
+	for (size_t i = 0; i < chain->n; i++)
+		if (chain->items[i].on_consume)
+			return true;
+	return false;
+}
+
+bool mq_chain_on_consume(const struct mq_chain *chain, mq_received *record,
+			 struct mq_memory *memory)
+{
+	for (size_t i = 0; i < chain->n; i++)
+		if (chain->items[i].on_consume &&
+		    !chain->items[i].on_consume(chain->items[i].arg, record, memory))
+			return false;
+	return true;
+}
+
+bool mq_chain_commits(const struct mq_chain *chain)
+{
+	for (size_t i = 0; i < chain->n; i++)
+		if (chain->items[i].on_commit)
+			return true;
+	return false;
+}
+
+void mq_chain_on_commit(const struct mq_chain *chain, const mq_offset *offsets, size_t n)
+{
+	for (size_t i = 0; i < chain->n; i++)
+		if (chain->items[i].on_commit)
+			chain->items[i].on_commit(chain->items[i].arg, offsets, n);
 }

@@ -1,7 +1,8 @@
-/* The interceptors of a producer, one after the other. */
-#ifndef MQ_PRODUCER_CHAIN_H
-#define MQ_PRODUCER_CHAIN_H
+/* The interceptors of a client, one after the other. */
+#ifndef MQ_CLIENT_CHAIN_H
+#define MQ_CLIENT_CHAIN_H
 
+#include <mq/consumer.h>
 #include <mq/interceptor.h>
 
 #include "base/arena.h"
@@ -22,5 +23,13 @@ void mq_chain_close(const struct mq_chain *chain);
 void mq_chain_on_send(const struct mq_chain *chain, mq_record *record, struct mq_memory *memory);
 
 void mq_chain_on_acknowledgement(const struct mq_chain *chain, const mq_sent *sent);
+
+/* Whether a record that was received is to be handed out, and as what. */
+bool mq_chain_on_consume(const struct mq_chain *chain, mq_received *record,
+			 struct mq_memory *memory);
+bool mq_chain_consumes(const struct mq_chain *chain);
+
+void mq_chain_on_commit(const struct mq_chain *chain, const mq_offset *offsets, size_t n);
+bool mq_chain_commits(const struct mq_chain *chain);
 
 #endif
