@@ -164,12 +164,19 @@ static void failed(struct mq_fetcher *f, mq_err err)
 	mq_cons_wake(f->cons);
 }
 
+static void set_away(struct mq_fetch_direct *direct, bool away)
+{
+	mq_mutex_lock(&direct->lock);
+	direct->away = away;
+	mq_mutex_unlock(&direct->lock);
+}
+
 static void start(struct mq_fetcher *f)
 {
 	struct mq_fetch_direct *direct = f->direct;
 	const struct mq_consumer_settings *s = &f->cons->settings;
 	struct mq_call *call = &direct->call;
-	int state;
+	bool answered;
 
 	mq_arena_reset(&direct->arena);
 	if (mq_fetch_fill(&direct->node, &direct->arena, mq_fetch_room(f)) != MQ_OK) {
@@ -189,22 +196,19 @@ static void start(struct mq_fetcher *f)
 	mq_list_init(&call->node);
 	direct->busy = true;
 	direct->answered = false;
-	mq_mutex_lock(&direct->lock);
-	direct->away = true;
-	mq_mutex_unlock(&direct->lock);
 	direct->serial = f->cons->sub.serial;
 	f->cons->counters.fetch_requests++;
 	atomic_store(&direct->state, STARTING);
 	f->cons->port.unlock(f->cons->port.arg);
+	set_away(direct, true);
 	mq_link_start(direct->link, call);
-	state = atomic_exchange(&direct->state, AWAY);
+	answered = atomic_exchange(&direct->state, AWAY) == ANSWERED;
+	if (answered)
+		set_away(direct, false);
 	f->cons->port.lock(f->cons->port.arg);
-	if (state == ANSWERED) {
+	/* Else done() has set it, or will. */
+	if (answered)
 		direct->answered = true;
-		mq_mutex_lock(&direct->lock);
-		direct->away = false;
-		mq_mutex_unlock(&direct->lock);
-	}
 }
 
 static bool open_link(struct mq_fetcher *f)
