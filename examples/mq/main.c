@@ -23,6 +23,7 @@ static const struct mq_command commands[] = {
     {"get-offsets", cmd_get_offsets, "offsets of partitions"},
     {"delete-records", cmd_delete_records, "delete records before an offset"},
     {"metadata", cmd_metadata, "brokers, controller, topics and API versions"},
+    {"doctor", cmd_doctor, "find out why a client cannot connect"},
     {NULL, NULL, NULL},
 };
 

@@ -1,9 +1,15 @@
 #!/bin/sh
-# The page mq_config(5) in the tree is what the table of keys says today.
-page=$srcdir/man/mq_config.5
-if "$builddir/man/print_config" | diff -u "$page" -; then
-	echo "mq_config.5 is up to date: $(grep -c '^\.It Cm' "$page") entries"
-else
-	echo "man/mq_config.5 is not what man/print_config prints: run make update-man"
-	exit 1
-fi
+# The pages mq_config(5) and mq_errors(7) in the tree are what the tables of keys
+# and errors say today.
+status=0
+check() { # PAGE PROGRAM MACRO
+	if "$builddir/man/$2" | diff -u "$srcdir/man/$1" -; then
+		echo "$1 is up to date: $(grep -c "^\.It $3" "$srcdir/man/$1") entries"
+	else
+		echo "man/$1 is not what man/$2 prints: run make update-man"
+		status=1
+	fi
+}
+check mq_config.5 print_config Cm
+check mq_errors.7 print_errors 'Dv MQ_E_.* Pq'
+exit $status
