@@ -192,6 +192,26 @@ static mq_err add_part(struct writer *w, struct mq_fetch_part *part, bool sessio
 	return MQ_OK;
 }
 
+/* Whether the request asks for the same partition in the name of another part: it
+ * was given up and assigned again since the last one. What a request asks for and
+ * forgets, the broker forgets. */
+static bool is_replaced(const struct mq_fetch_node *node, const struct mq_fetch_part *part)
+{
+	struct mq_list *it;
+
+	if (part->sub)
+		return false;
+	mq_list_each (it, &node->wanted) {
+		const struct mq_fetch_part *other =
+		    mq_list_entry(it, struct mq_fetch_part, asked_list);
+
+		if (other->index == part->index && other->topic->size == part->topic->size &&
+		    memcmp(other->topic->name, part->topic->name, part->topic->size) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* Partitions that the session is to forget. */
 static mq_err forget(struct mq_fetch_node *node, struct mq_arena *arena)
 {
@@ -212,6 +232,11 @@ static mq_err forget(struct mq_fetch_node *node, struct mq_arena *arena)
 
 		if (part->keep)
 			continue;
+		if (is_replaced(node, part)) {
+			mq_fetch_session_leave(part);
+			mq_fetch_part_reap(part);
+			continue;
+		}
 		topic = &request->forgotten_topics_data[request->n_forgotten_topics_data];
 		topic->topic = mq_arena_dup(arena, mq_mem(part->topic->name, part->topic->size));
 		topic->topic_id = part->key.id;
