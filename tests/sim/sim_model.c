@@ -13,6 +13,7 @@
 #define VALUE_MAX      2048
 #define PARTITIONS_MAX 16
 #define STREAMS_MAX    64
+#define TOPICS_MAX     4
 
 enum fate { QUEUED, ACKED, FAILED, REFUSED };
 
@@ -31,7 +32,14 @@ struct stream {
 	char key[64], value[VALUE_MAX]; /* of the last one */
 };
 
+/* What consumers have found at the offsets of a partition. */
+struct found {
+	uint64_t *records; /* stream and number, plus 1; 0: nothing */
+	int64_t n;
+};
+
 struct sim_model {
+	struct found found[TOPICS_MAX][PARTITIONS_MAX];
 	const char *const *topics;
 	int n_topics;
 	struct stream streams[STREAMS_MAX];
@@ -75,6 +83,9 @@ void sim_model_free(struct sim_model *model)
 {
 	for (uint32_t i = 0; i < model->n_streams; i++)
 		free(model->streams[i].records);
+	for (int t = 0; t < TOPICS_MAX; t++)
+		for (int p = 0; p < PARTITIONS_MAX; p++)
+			free(model->found[t][p].records);
 	free(model);
 }
 
@@ -181,19 +192,56 @@ void sim_model_power_lost(struct sim_model *model)
 
 /* --- checking ------------------------------------------------------------------------------ */
 
-static void check_contents(const struct walk *walk, uint32_t stream, uint32_t number,
-			   const struct mq_record_view *view)
+/* Which record this is; its contents have to be what was sent. */
+static void identify(const struct sim_model *model, mq_bytes key, mq_bytes value, int64_t offset,
+		     uint32_t *stream, uint32_t *number)
 {
-	char value[VALUE_MAX], key[64];
-	size_t size = make_value(value, stream, number);
+	char expected[VALUE_MAX], text[32];
+	size_t size;
 
-	sim_check(view->value.size == size && memcmp(view->value.data, value, size) == 0,
-		  "%u:%u has another value at %lld", stream, number, (long long)view->offset);
-	size = make_key(key, stream, number);
-	sim_check(size == 0 ? !view->key.data
-			    : view->key.size == size && memcmp(view->key.data, key, size) == 0,
-		  "%u:%u has another key at %lld", stream, number, (long long)view->offset);
-	(void)walk;
+	snprintf(text, sizeof(text), "%.*s", (int)MQ_MIN(value.size, 31u),
+		 (const char *)value.data);
+	sim_check(sscanf(text, "%u:%u:", stream, number) == 2 && *stream < model->n_streams &&
+		      *number < model->streams[*stream].n,
+		  "an invented record at %lld: %s", (long long)offset, text);
+	size = make_value(expected, *stream, *number);
+	sim_check(value.size == size && memcmp(value.data, expected, size) == 0,
+		  "%u:%u has another value at %lld", *stream, *number, (long long)offset);
+	size = make_key(expected, *stream, *number);
+	sim_check(size == 0 ? !key.data : key.size == size && memcmp(key.data, expected, size) == 0,
+		  "%u:%u has another key at %lld", *stream, *number, (long long)offset);
+}
+
+/* A consumer may have seen this offset: then it has to be the same record. */
+static void check_found(const struct sim_model *model, int topic, int32_t partition, int64_t offset,
+			uint32_t stream, uint32_t number)
+{
+	const struct found *found = &model->found[topic][partition];
+	uint64_t id = offset < found->n ? found->records[offset] : 0;
+
+	sim_check(id == 0 || id == (((uint64_t)stream << 32) | number) + 1 || model->damaged,
+		  "%u:%u is at %s-%d %lld, where a consumer has found %u:%u", stream, number,
+		  model->topics[topic], partition, (long long)offset, (unsigned)((id - 1) >> 32),
+		  (unsigned)(id - 1));
+}
+
+void sim_model_consumed(struct sim_model *model, const char *topic, int32_t partition,
+			int64_t offset, mq_bytes key, mq_bytes value)
+{
+	int t = topic_of(model, topic);
+	struct found *found = &model->found[t][partition];
+	uint32_t stream, number;
+
+	identify(model, key, value, offset, &stream, &number);
+	check_found(model, t, partition, offset, stream, number);
+	if (offset >= found->n) {
+		found->records =
+		    sim_grow(found->records, (size_t)offset + 1, sizeof(found->records[0]));
+		memset(found->records + found->n, 0,
+		       (size_t)(offset + 1 - found->n) * sizeof(found->records[0]));
+		found->n = offset + 1;
+	}
+	found->records[offset] = (((uint64_t)stream << 32) | number) + 1;
 }
 
 static void check_place(struct walk *walk, uint32_t stream, uint32_t number, int64_t offset)
@@ -237,8 +285,7 @@ static void look(void *arg, const struct mq_batch *batch, const struct mq_record
 {
 	struct walk *walk = arg;
 	struct sim_model *model = walk->model;
-	unsigned stream, number;
-	char text[32];
+	uint32_t stream, number;
 
 	(void)batch;
 	if (is_over(walk->check))
@@ -255,12 +302,8 @@ static void look(void *arg, const struct mq_batch *batch, const struct mq_record
 		  walk->partition, (long long)walk->last_offset, (long long)offset);
 	walk->last_offset = offset;
 	walk->n++;
-	snprintf(text, sizeof(text), "%.*s", (int)MQ_MIN(view->value.size, 31u),
-		 (const char *)view->value.data);
-	sim_check(sscanf(text, "%u:%u:", &stream, &number) == 2 && stream < model->n_streams &&
-		      number < model->streams[stream].n,
-		  "an invented record at %lld: %s", (long long)offset, text);
-	check_contents(walk, stream, number, view);
+	identify(model, view->key, view->value, offset, &stream, &number);
+	check_found(model, walk->topic, walk->partition, offset, stream, number);
 	check_place(walk, stream, number, offset);
 }
 
@@ -312,6 +355,11 @@ void sim_model_check(struct sim_model *model, struct sim_broker *broker, struct 
 					  (unsigned long long)walk.n, (long long)hw);
 			else if (hw == -2)
 				offline = true;
+			sim_check(hw < 0 || hw >= model->found[t][p].n || model->damaged ||
+				      is_over(&check),
+				  "%s-%d ends at %lld, and a consumer has read up to %lld",
+				  model->topics[t], p, (long long)hw,
+				  (long long)model->found[t][p].n);
 		}
 	sim_check(!complete || !offline, "a partition is offline though nothing is broken");
 	if (!offline && !is_over(&check))

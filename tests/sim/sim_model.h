@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include <mq/producer.h>
+#include <mq/record.h>
 
 #include "sim/sim_broker.h"
 
@@ -40,6 +41,11 @@ void sim_model_reported(struct sim_model *model, uint32_t stream, uint32_t numbe
 /* Records of the stream that have not been reported. */
 uint32_t sim_model_open(const struct sim_model *model, uint32_t stream);
 uint32_t sim_model_acked(const struct sim_model *model, uint32_t stream);
+
+/* What a consumer was handed: it has to be what was sent, and the same at each
+ * reading. */
+void sim_model_consumed(struct sim_model *model, const char *topic, int32_t partition,
+			int64_t offset, mq_bytes key, mq_bytes value);
 
 /* The power went: what was queued so far and is not promised to be durable may be
  * gone, or be gone in part. */

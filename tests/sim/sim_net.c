@@ -11,6 +11,9 @@
 #define KEEPALIVE_MIN_US (30 * SIM_SEC)
 #define KEEPALIVE_MAX_US (120 * SIM_SEC)
 
+/* Processes that are cut off at a time. */
+#define ALONE_MAX 16
+
 struct message {
 	struct mq_list node;
 	uint8_t *data; /* NULL: the end */
@@ -36,11 +39,13 @@ struct sim_conn {
 	bool served;               /* the server has not closed */
 	bool ended;                /* as the server sees it */
 	bool dead;                 /* the server's process is no more */
+	const void *process;       /* the client's */
 	struct mq_list inbox;      /* the server's */
 };
 
 struct sim_dial {
 	struct sim_client *client;
+	const void *process;
 	char *host;
 	uint16_t port;
 	struct sim_event done;
@@ -50,6 +55,7 @@ static struct sim_net net;
 static struct mq_list listeners = {&listeners, &listeners};
 static struct mq_list conns = {&conns, &conns};
 static uint64_t n_conns;
+static const void *alone[ALONE_MAX]; /* processes without a network */
 
 void sim_net_set(const struct sim_net *settings)
 {
@@ -318,6 +324,36 @@ void sim_client_close(struct sim_conn *conn)
 	conn_free_if_done(conn);
 }
 
+static bool is_alone(const void *process)
+{
+	for (size_t i = 0; i < ALONE_MAX; i++)
+		if (alone[i] && alone[i] == process)
+			return true;
+	return false;
+}
+
+void sim_net_isolate(const void *process, bool on)
+{
+	struct mq_list *it;
+	size_t i = 0;
+
+	while (alone[i] != (on ? NULL : process))
+		sim_check(++i < ALONE_MAX, "too many processes are alone");
+	alone[i] = on ? process : NULL;
+	mq_list_each (it, &conns) {
+		struct sim_conn *conn = mq_list_entry(it, struct sim_conn, node);
+
+		if (!on || conn->process != process || !conn->client)
+			continue;
+		lose(&conn->up);
+		lose(&conn->down);
+		/* The server is told, or finds out. */
+		put_end(&conn->up, sim_now() + (sim_chance(500) ? travel_time()
+								: sim_between(KEEPALIVE_MIN_US,
+									      KEEPALIVE_MAX_US)));
+	}
+}
+
 static void dial_free(struct sim_dial *dial)
 {
 	sim_event_disarm(&dial->done);
@@ -329,10 +365,11 @@ static void dialed(void *arg)
 {
 	struct sim_dial *dial = arg;
 	struct sim_client *client = dial->client;
+	const void *process = dial->process;
 	struct sim_listener *listener = find(dial->host, dial->port);
 	struct sim_conn *conn;
 
-	if (listener && listener->state == SIM_LISTEN_DARK)
+	if (is_alone(dial->process) || (listener && listener->state == SIM_LISTEN_DARK))
 		return; /* until the client gives up */
 	dial_free(dial);
 	if (!listener || listener->state != SIM_LISTEN_OPEN || sim_chance(net.refuse)) {
@@ -342,6 +379,7 @@ static void dialed(void *arg)
 	conn = sim_alloc(sizeof(*conn));
 	conn->id = ++n_conns;
 	conn->listener = listener;
+	conn->process = process;
 	conn->client = client;
 	conn->served = true;
 	conn->up.conn = conn->down.conn = conn;
@@ -361,6 +399,7 @@ struct sim_dial *sim_dial(struct sim_client *client, const char *host, uint16_t 
 	struct sim_dial *dial = sim_alloc(sizeof(*dial));
 
 	dial->client = client;
+	dial->process = sim_process();
 	dial->host = strdup(host);
 	dial->port = port;
 	sim_event_init(&dial->done, dialed, dial);

@@ -68,6 +68,9 @@ void sim_conn_close(struct sim_conn *conn);
  * ended then and is still to be closed. */
 void sim_conn_die(struct sim_conn *conn, bool tell);
 
+/* Cuts a process of clients (sim_process) off from everybody, or lets it in again. */
+void sim_net_isolate(const void *process, bool on);
+
 /* Breaks a connection of the network, chosen by chance. */
 void sim_net_cut_one(void);
 void sim_net_silence_one(void);
