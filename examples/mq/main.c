@@ -21,6 +21,7 @@ static const struct mq_command commands[] = {
     {"consumer-perf-test", cmd_consumer_perf_test, "measure how fast records can be read"},
     {"consumer-groups", cmd_consumer_groups, "groups, their members, offsets and lag"},
     {"get-offsets", cmd_get_offsets, "offsets of partitions"},
+    {"transactions", cmd_transactions, "transactions, and ending those that hang"},
     {"delete-records", cmd_delete_records, "delete records before an offset"},
     {"metadata", cmd_metadata, "brokers, controller, topics and API versions"},
     {"doctor", cmd_doctor, "find out why a client cannot connect"},

@@ -28,6 +28,7 @@ int cmd_console_producer(int argc, char **argv);
 int cmd_producer_perf_test(int argc, char **argv);
 int cmd_console_consumer(int argc, char **argv);
 int cmd_consumer_groups(int argc, char **argv);
+int cmd_transactions(int argc, char **argv);
 int cmd_consumer_perf_test(int argc, char **argv);
 int cmd_get_offsets(int argc, char **argv);
 int cmd_delete_records(int argc, char **argv);

@@ -491,6 +491,80 @@ MQ_API MQ_MUST_CHECK mq_err mq_admin_describe_producers(mq_admin *admin,
 							const mq_producers_infos **out,
 							mq_error *error);
 
+/** A transactional id. */
+typedef struct mq_transaction_listing {
+	const char *id;
+	const char *state; /**< Kafka's: "Empty", "Ongoing", "CompleteCommit", ... */
+	int64_t producer_id;
+	int32_t coordinator; /**< the broker */
+} mq_transaction_listing;
+
+typedef struct mq_transaction_listings {
+	size_t n;
+	const mq_transaction_listing *const *items;
+} mq_transaction_listings;
+
+/** Which transactions: those that fit all that is set. */
+typedef struct mq_transaction_filter {
+	const char *const *states;
+	size_t n_states;
+	const int64_t *producer_ids;
+	size_t n_producer_ids;
+	mq_opt_int duration_ms; /**< open for longer */
+	uint64_t reserved[4];
+} mq_transaction_filter;
+
+/** The transactional ids that all brokers know; filter NULL: all. MQ_E_ARG for a state
+ *  that there is not. */
+MQ_API MQ_MUST_CHECK mq_err mq_admin_list_transactions(mq_admin *admin,
+						       const mq_transaction_filter *filter,
+						       int timeout_ms,
+						       const mq_transaction_listings **out,
+						       mq_error *error);
+
+/** A transaction as its coordinator knows it. */
+typedef struct mq_transaction_info {
+	const char *id;
+	mq_err err; /**< MQ_E_TRANSACTIONAL_ID_NOT_FOUND, ... */
+	const char *text;
+	const char *state;
+	int64_t producer_id;
+	int64_t start_ms; /**< of the last one; -1: there was none */
+	int32_t coordinator;
+	int32_t producer_epoch;
+	int32_t timeout_ms;
+	size_t n_partitions; /**< without a marker yet */
+	const mq_topic_partition *partitions;
+} mq_transaction_info;
+
+typedef struct mq_transaction_infos {
+	size_t n;
+	const mq_transaction_info *const *items;
+} mq_transaction_infos;
+
+/** The transactions of ids, in their order. */
+MQ_API MQ_MUST_CHECK mq_err mq_admin_describe_transactions(mq_admin *admin,
+							   const char *const *ids, size_t n,
+							   int timeout_ms,
+							   const mq_transaction_infos **out,
+							   mq_error *error);
+
+/** An open transaction in a partition, as mq_admin_describe_producers() tells it. */
+typedef struct mq_hanging_transaction {
+	const char *topic;
+	int32_t partition;
+	int32_t producer_epoch;
+	int64_t producer_id;
+	int32_t coordinator_epoch; /**< -1: no marker has been seen */
+	uint64_t reserved[2];
+} mq_hanging_transaction;
+
+/** Ends a transaction in one partition that no coordinator will end: readers of
+ *  committed records go on, and do not see its records. */
+MQ_API MQ_MUST_CHECK mq_err mq_admin_abort_transaction(mq_admin *admin,
+						       const mq_hanging_transaction *transaction,
+						       int timeout_ms, mq_error *error);
+
 /** The versions of one API. */
 typedef struct mq_api_info {
 	int16_t key;

@@ -195,6 +195,14 @@ mq_err mq_adm_alter_group_offsets(struct mq_admin *admin, const char *group,
 mq_err mq_adm_delete_group_offsets(struct mq_admin *admin, const char *group,
 				   const mq_topic_partition *partitions, size_t n, int timeout_ms,
 				   const mq_outcomes **out, mq_error *error);
+mq_err mq_adm_list_transactions(struct mq_admin *admin, const mq_transaction_filter *filter,
+				int timeout_ms, const mq_transaction_listings **out,
+				mq_error *error);
+mq_err mq_adm_describe_transactions(struct mq_admin *admin, const char *const *ids, size_t n,
+				    int timeout_ms, const mq_transaction_infos **out,
+				    mq_error *error);
+mq_err mq_adm_abort_transaction(struct mq_admin *admin, const mq_hanging_transaction *txn,
+				int timeout_ms, mq_error *error);
 mq_err mq_adm_api_versions(struct mq_admin *admin, int32_t broker, int timeout_ms,
 			   const mq_api_infos **out, mq_error *error);
 

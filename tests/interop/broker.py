@@ -122,6 +122,11 @@ class Broker:
             raise AssertionError('mq %s: %d\n%s%s' % (' '.join(args), r.returncode, r.stdout, r.stderr))
         return r.stdout if check else r
 
+    @staticmethod
+    def mq_offline(*args):
+        """Runs an mq command that needs no broker; its standard output."""
+        return subprocess.run([MQ, *args], capture_output=True, text=True, timeout=DEADLINE, check=True).stdout
+
 
 def kcat(*args, stdin=None, check=True):
     """Runs kcat; its standard output as bytes."""

@@ -1,4 +1,6 @@
 """Transactions of librdkafka, by its Python binding: commit, abort, fencing, time-outs, kills."""
+import os
+import subprocess
 import unittest
 
 from broker import Broker, need, until
@@ -176,6 +178,68 @@ class Transactions(unittest.TestCase):
                                            consumer.consumer_group_metadata(), TIME)
         worker.commit_transaction(TIME)
         consumer.close()
+
+    def test_the_commands_tell_of_transactions(self):
+        topic = self.topic()
+        p = producer(self.broker.address, topic)
+        p.begin_transaction()
+        p.produce(topic, b'open')
+        p.flush(TIME)
+        mq = self.broker.mq
+        self.assertIn('\tOngoing', [line for line in mq('transactions', 'list').splitlines() if line.startswith(topic)][0])
+        self.assertNotIn(topic, mq('transactions', 'list', '--duration-filter', '600000'))
+        described = mq('transactions', 'describe', '--transactional-id', topic).splitlines()[1].split('\t')
+        self.assertEqual((described[1], described[4], described[8]), (topic, 'Ongoing', topic + '-0'))
+        at = ('--topic', topic, '--partition', '0')
+        open_at = mq('transactions', 'describe-producers', *at).splitlines()[1].split('\t')
+        self.assertEqual((open_at[0], open_at[5]), (described[2], '0'))
+        # It has a coordinator, so it does not hang.
+        self.assertEqual(len(mq('transactions', 'find-hanging', '--max-transaction-timeout', '0').splitlines()), 1)
+        p.commit_transaction(TIME)
+        described = mq('transactions', 'describe', '--transactional-id', topic).splitlines()[1].split('\t')
+        self.assertEqual((described[4], described[8]), ('CompleteCommit', ''))
+        self.assertEqual(mq('transactions', 'describe', '--transactional-id', 'nobody', check=False).returncode, 1)
+        self.assertEqual(mq('transactions', 'abort', *at, '--start-offset', '0', check=False).returncode, 1)
+        self.assertEqual(mq('transactions', 'forget', check=False).returncode, 2)
+        self.assertEqual(mq('transactions', 'abort', *at, check=False).returncode, 2)
+
+    def test_a_hanging_transaction_is_found_and_aborted(self):
+        """Its coordinator has lost its memory."""
+        with Broker() as broker:
+            p = producer(broker.address, 'hanging')
+            p.begin_transaction()
+            p.produce('hanging', b'nobody will end this')
+            p.flush(TIME)
+            broker.mq('topics', '--delete', '--topic', '__transaction_state')
+            found = broker.mq('transactions', 'find-hanging', '--max-transaction-timeout', '0').splitlines()
+            self.assertEqual(len(found), 2)
+            self.assertEqual(found[1].split('\t')[:2], ['hanging', '0'])
+            self.assertEqual(consume(broker.address, 'hanging'), [[]])
+            plain = Producer({'bootstrap.servers': broker.address})
+            plain.produce('hanging', b'plain')
+            plain.flush(TIME)
+            self.assertEqual(consume(broker.address, 'hanging'), [[]])
+            broker.mq('transactions', 'abort', '--topic', 'hanging', '--partition', '0',
+                      '--start-offset', found[1].split('\t')[5])
+            self.assertEqual(consume(broker.address, 'hanging'), [[b'plain']])
+            self.assertEqual(len(broker.mq('transactions', 'find-hanging').splitlines()), 1)
+            del p
+
+    def test_the_example_counts_every_record_once(self):
+        source, sink = self.topic(3), self.topic(1, '-out')
+        p = Producer({'bootstrap.servers': self.broker.address})
+        for i in range(300):
+            p.produce(source, b'value %d' % i, partition=i % 3)
+        p.flush(TIME)
+        program = os.path.join(os.environ.get('builddir', '.'), 'examples', '10_exactly_once')
+        for _ in range(3):  # killed when it has begun
+            process = subprocess.Popen([program, self.broker.address, source, sink], stdout=subprocess.PIPE)
+            process.stdout.readline()
+            process.kill()
+            process.wait()
+            process.stdout.close()
+        subprocess.run([program, self.broker.address, source, sink], check=True, timeout=120, stdout=subprocess.DEVNULL)
+        self.assertEqual(sorted(consume(self.broker.address, sink)[0]), sorted(b'VALUE %d' % i for i in range(300)))
 
     def test_transactions_go_on_when_the_broker_was_killed(self):
         topic = self.topic(2)

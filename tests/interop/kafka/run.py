@@ -74,6 +74,51 @@ class ToolsOnLibmq(unittest.TestCase):
         self.assertLessEqual({'log', 'index', 'timeindex', 'snapshot'}, kinds)
 
 
+    def test_dump_log_agrees_about_transactions(self):
+        """Markers, aborted transactions, producers: what Kafka's tool makes of the files of a broker
+        that has had transactions, and what mq dump-log makes of them."""
+        try:
+            from confluent_kafka import Producer
+        except ImportError:
+            self.skipTest('python3 has no module confluent_kafka')
+        producer = Producer({'bootstrap.servers': self.broker.address, 'transactional.id': 'java-txn'})
+        producer.init_transactions(30)
+        for i in range(5):
+            producer.begin_transaction()
+            producer.produce('java-txn', b'%d' % i, partition=0)
+            producer.flush(30)
+            if i % 2:
+                producer.abort_transaction(30)
+            else:
+                producer.commit_transaction(30)
+        self.broker.stop()
+        data = os.path.join(self.broker.dir, 'data')
+        folder = os.path.join(data, 'java-txn-0')
+        files = {name.rsplit('.', 1)[-1]: os.path.join(folder, name) for name in sorted(os.listdir(folder))}
+        marker = r'endTxnMarker: (COMMIT|ABORT) coordinatorEpoch: (\d+)'
+        theirs = java(DUMP, '--deep-iteration', '--files', files['log'])
+        ours = self.broker.mq_offline('dump-log', '--deep-iteration', '--files', files['log'])
+        self.assertEqual([m[0] for m in re.findall(marker, theirs)], ['COMMIT', 'ABORT'] * 2 + ['COMMIT'])
+        self.assertEqual(re.findall(marker, ours), re.findall(marker, theirs))
+        aborted = r'producerId: ?(\d+),? firstOffset: ?(\d+),? lastOffset: ?(\d+),? lastStableOffset: ?(\d+)'
+        theirs = java(DUMP, '--files', files['txnindex'])
+        ours = self.broker.mq_offline('dump-log', '--files', files['txnindex'])
+        self.assertEqual(len(re.findall(aborted, theirs)), 2)
+        self.assertEqual(re.findall(aborted, ours), re.findall(aborted, theirs))
+        state = r'producerId: (\d+) producerEpoch: (\d+) coordinatorEpoch: (-?\d+) currentTxnFirstOffset: (\S+)'
+        theirs = java(DUMP, '--files', files['snapshot'])
+        ours = self.broker.mq_offline('dump-log', '--files', files['snapshot'])
+        self.assertEqual(len(re.findall(state, theirs)), 1)
+        self.assertEqual(re.findall(state, ours), re.findall(state, theirs))
+        decoded = ''
+        for name in sorted(os.listdir(data)):
+            log = os.path.join(data, name, '00000000000000000000.log')
+            if name.startswith('__transaction_state-') and os.path.exists(log):
+                decoded += java(DUMP, '--transaction-log-decoder', '--deep-iteration', '--files', log)
+        self.broker.start()
+        self.assertRegex(decoded, r'transactionalId=java-txn.*state=CompleteCommit')
+
+
 class Assignors(unittest.TestCase):
     def test_assignments_equal_those_of_the_java_client(self):
         """With another seed each time; it is printed."""
