@@ -48,7 +48,9 @@ static mq_consumer *open_consumer(const char *brokers, const char *topic)
 
 	set(conf, "bootstrap.servers", brokers);
 	set(conf, "group.id", "exactly-once");
-	set(conf, "enable.auto.commit", "false"); /* the transaction does it */
+	set(conf, "group.instance.id", "exactly-once-1"); /* comes back at once after a crash */
+	set(conf, "max.poll.records", "100");             /* the size of a transaction */
+	set(conf, "enable.auto.commit", "false");         /* the transaction does it */
 	set(conf, "isolation.level", "read_committed");
 	set(conf, "auto.offset.reset", "earliest");
 	consumer = mq_consumer_new(conf, &error);

@@ -50,15 +50,12 @@ static int list(struct transactions *t)
 
 static void print_info(const mq_transaction_info *info)
 {
-	bool open = info->start_ms > 0 && (strcmp(info->state, "Ongoing") == 0 ||
-					   strncmp(info->state, "Prepare", 7) == 0);
-
 	printf("CoordinatorId\tTransactionalId\tProducerId\tProducerEpoch\tTransactionState\t"
 	       "TransactionTimeoutMs\tCurrentTransactionStartTimeMs\tTransactionDurationMs\t"
 	       "TopicPartitions\n%d\t%s\t%lld\t%d\t%s\t%d\t",
 	       info->coordinator, info->id, (long long)info->producer_id, info->producer_epoch,
 	       info->state, info->timeout_ms);
-	if (open)
+	if (info->start_ms >= 0)
 		printf("%lld\t%lld\t", (long long)info->start_ms,
 		       (long long)(now_ms() - info->start_ms));
 	else

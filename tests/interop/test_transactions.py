@@ -232,7 +232,7 @@ class Transactions(unittest.TestCase):
             p.produce(source, b'value %d' % i, partition=i % 3)
         p.flush(TIME)
         program = os.path.join(os.environ.get('builddir', '.'), 'examples', '10_exactly_once')
-        for _ in range(3):  # killed when it has begun
+        for _ in range(3):  # killed after its first transaction, or a little later
             process = subprocess.Popen([program, self.broker.address, source, sink], stdout=subprocess.PIPE)
             process.stdout.readline()
             process.kill()
