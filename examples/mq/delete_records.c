@@ -101,6 +101,27 @@ static int print(const mq_offset_infos *infos)
 	return code;
 }
 
+static int print_json(const struct delete_records *d, const mq_offset_infos *infos)
+{
+	cJSON *list = cJSON_CreateArray();
+	int code = EXIT_OK;
+
+	for (size_t i = 0; i < infos->n; i++) {
+		const mq_offset_info *info = infos->items[i];
+		cJSON *item = cJSON_CreateObject();
+
+		cJSON_AddStringToObject(item, "topic", info->topic);
+		cJSON_AddNumberToObject(item, "partition", info->partition);
+		cJSON_AddNumberToObject(item, "lowWatermark", (double)info->offset);
+		cJSON_AddStringToObject(item, "error",
+					info->err == MQ_OK ? "" : mq_err_name(info->err));
+		cJSON_AddItemToArray(list, item);
+		if (info->err != MQ_OK)
+			code = EXIT_FAILED;
+	}
+	return tool_print_json(&d->tool, list) == EXIT_OK ? code : EXIT_FAILED;
+}
+
 static int run(struct delete_records *d)
 {
 	const mq_offset_infos *infos = NULL;
@@ -120,10 +141,11 @@ static int run(struct delete_records *d)
 	if (code == -1)
 		code = tool_open(&d->tool);
 	if (code == -1) {
-		printf("Executing records delete operation\n");
+		if (!d->tool.json)
+			printf("Executing records delete operation\n");
 		if (mq_admin_delete_records(d->tool.admin, partitions, n, d->tool.timeout_ms,
 					    &infos, &error) == MQ_OK)
-			code = print(infos);
+			code = d->tool.json ? print_json(d, infos) : print(infos);
 		else
 			code = fail_error("delete-records", &error);
 	}
@@ -142,6 +164,7 @@ int cmd_delete_records(int argc, char **argv)
 	     "which records: {\"partitions\": [{\"topic\": \"first\", \"partition\": 0, "
 	     "\"offset\": 10}], \"version\": 1}; offset -1 is all",
 	     NULL},
+	    TOOL_JSON(d.tool),
 	    TOOL_OPTIONS(d.tool),
 	    {NULL, OPT_FLAG, NULL, NULL, NULL, NULL},
 	};

@@ -173,6 +173,33 @@ class Doctor(Directory):
                              'cluster')
 
 
+class ServerProperties(Directory):
+    """The example of server.properties that is installed."""
+    KEYS = ('broker.id', 'delete.topic.enable', 'num.network.threads', 'num.io.threads', 'socket.send.buffer.bytes',
+            'socket.receive.buffer.bytes', 'socket.request.max.bytes', 'log.dirs', 'num.partitions',
+            'num.recovery.threads.per.data.dir', 'log.retention.hours', 'zookeeper.connect',
+            'replica.lag.time.max.ms')
+    NOT_NOW = ('zookeeper.connect', 'listeners=SSL', 'ssl.', 'advertised.listeners')
+
+    def test_each_key_has_a_comment_and_is_known(self):
+        with open(os.path.join(SOURCE, 'etc', 'server.properties')) as f:
+            text = f.read()
+        for key in self.KEYS:
+            self.assertRegex(text, r'(?m)^# .*\n(#?\S+=.*\n)*#?%s=' % re.escape(key))
+        # Also with what is commented out, but for what needs certificates or a cluster.
+        conf = {}
+        for key, value in re.findall(r'(?m)^#?([a-z][a-z.]+)=(.*)$', text):
+            if not (key + '=' + value).startswith(self.NOT_NOW):
+                conf[key] = value
+        conf.update({'listeners': 'PLAINTEXT://127.0.0.1:0', 'log.dirs': self.path('data')})
+        with Broker(conf) as broker:
+            broker.mq('topics', '--create', '--topic', 'first')
+            # Deleting records says what it has done, as JSON, too.
+            what = self.write('offsets.json', '{"partitions": [{"topic": "first", "partition": 0, "offset": -1}]}')
+            out = broker.mq('delete-records', '--offset-json-file', what, '--json')
+            self.assertEqual(json.loads(out), [{'topic': 'first', 'partition': 0, 'lowWatermark': 0, 'error': ''}])
+
+
 class Completion(unittest.TestCase):
     def complete(self, *words):
         if shutil.which('bash') is None:
