@@ -1,5 +1,5 @@
 /* Every allocation of a request fails once: that request may fail, the core goes on. */
-#include "broker/fixture.h"
+#include "broker/txn_kit.h"
 
 #include "base/malloc_hook.h"
 #include "suite.h"
@@ -98,9 +98,115 @@ START_TEST(requests_fail_alone)
 }
 END_TEST
 
+/* --- transactions ------------------------------------------------------------------ */
+
+static struct txn_producer producer = {.id = "a"};
+
+/* One request whose nth allocation fails; true: it has that many. */
+static bool starve(int16_t key, int16_t version, void *request, unsigned n)
+{
+	struct fx_call call;
+	bool failed;
+
+	malloc_hook_fail(n);
+	fx_start(&f, &call, key, version, request);
+	failed = malloc_hook_failed();
+	fx_wait(&f, &call);
+	fx_release(&call);
+	return failed;
+}
+
+static void *make_add(void)
+{
+	struct mq_add_partitions_to_txn_request *r =
+	    fx_request(&f, mq_add_partitions_to_txn_request);
+
+	r->v3_and_below_transactional_id = mq_str(producer.id);
+	r->v3_and_below_producer_id = producer.producer_id;
+	r->v3_and_below_producer_epoch = producer.epoch;
+	r->v3_and_below_topics = fx_request(&f, mq_add_partitions_to_txn_request_topic);
+	r->n_v3_and_below_topics = 1;
+	r->v3_and_below_topics->name = mq_str("t");
+	r->v3_and_below_topics->partitions = mq_arena_array(&f.arena, 2, sizeof(int32_t));
+	r->v3_and_below_topics->partitions[1] = 1;
+	r->v3_and_below_topics->n_partitions = 2;
+	return r;
+}
+
+static void *make_end(bool commit)
+{
+	struct mq_end_txn_request *r = fx_request(&f, mq_end_txn_request);
+
+	r->transactional_id = mq_str(producer.id);
+	r->producer_id = producer.producer_id;
+	r->producer_epoch = producer.epoch;
+	r->committed = commit;
+	return r;
+}
+
+static void *make_init(void)
+{
+	struct mq_init_producer_id_request *r = fx_request(&f, mq_init_producer_id_request);
+
+	r->transactional_id = mq_str(producer.id);
+	r->transaction_timeout_ms = 60000;
+	return r;
+}
+
+/* Whatever was begun comes to its end: markers are tried again when their time has
+ * come. The producer is good for a new transaction then. */
+static void recover(void)
+{
+	int64_t deadline_us = mq_env_now_us(f.env) + 10000000;
+	int code;
+
+	while ((code = txn_init(&f, &producer)) && mq_env_now_us(f.env) < deadline_us)
+		mq_core_tick(f.core, mq_env_now_us(f.env));
+	ck_assert_int_eq(code, 0);
+}
+
+static void check_committed(int n_puts)
+{
+	struct mq_fetch_request *r = fx_fetch_request(&f, 12, "t", 0, 0);
+	struct fx_call call;
+
+	r->isolation_level = 1;
+	fx_call(&f, &call, MQ_API_FETCH, 12, r);
+	ck_assert_int_eq(fx_fetched(&call)->last_stable_offset, fx_fetched(&call)->high_watermark);
+	ck_assert_int_ge(fx_fetched(&call)->high_watermark, n_puts);
+	fx_release(&call);
+}
+
+START_TEST(transactions_outlive_want_of_memory)
+{
+	bool more = true;
+	int n_puts = 0;
+
+	fx_open_real(&f, "transaction.state.log.num.partitions", "1", NULL);
+	fx_topic(&f, "t", 2, NULL);
+	ck_assert_int_eq(txn_find_coordinator(&f), 0);
+	recover();
+	for (unsigned n = 1; more; n++) {
+		ck_assert_uint_lt(n, ALLOCATIONS_MAX);
+		more = starve(MQ_API_ADD_PARTITIONS_TO_TXN, 3, make_add(), n);
+		ck_assert_int_eq(starve(MQ_API_ADD_PARTITIONS_TO_TXN, 3, make_add(), 1000000),
+				 false);
+		ck_assert_int_eq(txn_put(&f, &producer, "t", 0, 1), 0);
+		n_puts++;
+		more |= starve(MQ_API_END_TXN, 3, make_end(n % 2), n);
+		recover();
+		more |= starve(MQ_API_INIT_PRODUCER_ID, 4, make_init(), n);
+		recover();
+		check_committed(n_puts);
+	}
+	ck_assert_int_gt(n_puts, 5);
+	fx_close(&f);
+}
+END_TEST
+
 int main(void)
 {
-	const TTest *const tests[] = {requests_fail_alone};
+	const TTest *const tests[] = {requests_fail_alone, transactions_outlive_want_of_memory};
 
 	return SUITE_RUN("memory", tests);
 }
