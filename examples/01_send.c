@@ -1,4 +1,8 @@
-/* Sends a hundred records, and does not look what becomes of each. */
+/*
+ * Sends a hundred records to the topic "first", and does not look what becomes of
+ * each. Prints nothing. The first argument says where the brokers are,
+ * localhost:9092 without one; so it is in all examples.
+ */
 #include "producer.h"
 
 int main(int argc, char **argv)

@@ -1,5 +1,8 @@
-/* Sends a hundred records, and prints the offset of each when it is known. What
- * fails is sent again by the producer; the callback need not. */
+/*
+ * Sends a hundred records, and prints the offset of each when it is known:
+ * "success->0" to "success->99". What fails is sent again by the producer; the
+ * callback need not.
+ */
 #include "producer.h"
 
 static void on_sent(void *arg, const mq_sent *sent)

@@ -1,4 +1,7 @@
-/* Sends a hundred records, each after the one before was acknowledged. */
+/*
+ * Sends a hundred records, each after the one before was acknowledged: nothing can
+ * overtake, and it is slow. Prints nothing, or what went wrong.
+ */
 #include "producer.h"
 
 int main(int argc, char **argv)

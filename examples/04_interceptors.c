@@ -1,5 +1,8 @@
-/* Two interceptors: the first puts the time before each value, the second
- * counts what arrived and prints that when the producer is closed. */
+/*
+ * Two interceptors: the first puts the time before each value, the second counts
+ * what arrived and prints that when the producer is closed: "Successful sent: 10",
+ * "Failed sent: 0".
+ */
 #include <inttypes.h>
 #include <string.h>
 #include <time.h>

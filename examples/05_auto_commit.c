@@ -1,5 +1,9 @@
-/* Prints the records of a topic. Every second, what was printed is committed: a
- * program that begins later goes on from there. */
+/*
+ * Prints the records of the topic "first", one a line: "offset = 0, key = 0,
+ * value = 0". Every second, what was printed is committed: a program that begins
+ * later goes on from there. The first argument says where the brokers are, the
+ * second after how many records the program ends.
+ */
 #include "consumer.h"
 
 int main(int argc, char **argv)

@@ -1,5 +1,7 @@
-/* Prints the records of a topic, and commits after each poll: the program waits
- * until that is done, and it is tried again if need be. */
+/*
+ * Prints the records of the topic "first" as 05 does, and commits after each poll:
+ * the program waits until that is done, and it is tried again if need be.
+ */
 #include "consumer.h"
 
 int main(int argc, char **argv)

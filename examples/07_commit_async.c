@@ -1,6 +1,8 @@
-/* Prints the records of a topic, and begins to commit after each poll: the program
- * goes on at once, and a callback tells what became of it. It is not tried again,
- * for the next commit covers this one. */
+/*
+ * Prints the records of the topic "first" as 05 does, and begins to commit after
+ * each poll: the program goes on at once, and a callback tells what became of it. It
+ * is not tried again, for the next commit covers this one.
+ */
 #include "consumer.h"
 
 static void on_commit(void *arg, mq_consumer *consumer, const mq_offset *offsets, size_t n,

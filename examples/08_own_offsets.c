@@ -1,8 +1,8 @@
 /*
- * Keeps offsets itself, in a file, here "offsets.txt" or what the third argument
- * names. Kafka knows nothing of them: when the group gives the consumer
- * partitions, it looks up where it was and seeks there; before it loses some, and
- * after each poll, it writes where it is.
+ * Prints the records of the topic "first" as 05 does, and keeps offsets itself, in
+ * a file, here "offsets.txt" or what the third argument names. Kafka knows nothing
+ * of them: when the group gives the consumer partitions, it looks up where it was
+ * and seeks there; before it loses some, and after each poll, it writes where it is.
  */
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /*
  * Two consumers in one group, made from one file of properties: a record goes to
- * one of them. The first argument says where the brokers are, the second names
- * the file.
+ * one of them. Prints what came, "hello world", and "received by 1 of 2 consumers".
+ * The first argument says where the brokers are, the second names the file.
  */
 #include <string.h>
 
