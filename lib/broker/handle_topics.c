@@ -301,6 +301,11 @@ static mq_err check_growth(const struct mq_core *core, const struct mq_topic *to
 {
 	int32_t added = asked->count - topic->n_partitions;
 
+	if (topic->internal)
+		return mq_fail(error, MQ_E_INVALID_PARTITIONS,
+			       "The number of partitions of the internal topic %s cannot be "
+			       "changed: it says where groups and transactions are kept.",
+			       topic->name);
 	if (asked->count == topic->n_partitions)
 		return mq_fail(error, MQ_E_INVALID_PARTITIONS,
 			       "Topic already has %" PRId32 " partitions.", topic->n_partitions);

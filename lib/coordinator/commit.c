@@ -91,6 +91,28 @@ static mq_err admit(const struct commit *commit, struct mq_group **out, struct m
 	return err;
 }
 
+/* --- being written ------------------------------------------------------------------------ */
+
+/* Room for the partitions of which records are put; for now there are n. False: out of
+ * memory. */
+static bool parts_new(struct mq_group_call *call, int32_t n)
+{
+	call->parts = mq_arena_array(call->arena, (size_t)n, sizeof(struct mq_group_part));
+	call->n_parts = n;
+	return call->parts;
+}
+
+/* Until it is done, the offsets are not stable. */
+static mq_err submit(struct mq_group *group, struct mq_group_call *call, struct mq_write *write,
+		     void (*done)(void *arg, mq_err err, struct mq_list *tasks),
+		     struct mq_list *tasks)
+{
+	int64_t timeout_us = group->shard->groups->conf.commit_timeout_ms * 1000;
+
+	mq_list_push(&group->committing, &call->committing);
+	return mq_write_submit(write, timeout_us, done, call, tasks);
+}
+
 /* --- OffsetCommit ------------------------------------------------------------------------ */
 
 static mq_err commit_err(mq_err err)
@@ -109,15 +131,19 @@ static void committed(void *arg, mq_err err, struct mq_list *tasks)
 		for (int32_t p = 0; p < out->topics[t].n_partitions; p++)
 			if (!out->topics[t].partitions[p].error_code)
 				out->topics[t].partitions[p].error_code = (int16_t)commit_err(err);
+	mq_list_remove(&call->committing);
 	mq_group_finish(call, tasks);
 }
 
-/* The response, with the errors of single partitions. False: out of memory. */
-static bool prepare(struct mq_groups *groups, struct mq_group_call *call, bool *any)
+/* The response, with the errors of single partitions; n_parts are to be written. False:
+ * out of memory. */
+static bool prepare(struct mq_groups *groups, struct mq_group_call *call)
 {
 	const struct mq_offset_commit_request *request = call->request;
 	struct mq_offset_commit_response *out = call->response;
+	int32_t n = 0;
 
+	mq_list_init(&call->committing);
 	out->topics =
 	    mq_new(call->arena, mq_offset_commit_response_topic, (size_t)request->n_topics);
 	if (!out->topics)
@@ -139,20 +165,21 @@ static bool prepare(struct mq_groups *groups, struct mq_group_call *call, bool *
 
 			to->partitions[p].partition_index = asked->partition_index;
 			to->partitions[p].error_code = (int16_t)err;
-			*any = *any || !err;
+			n += !err;
 		}
 	}
-	return true;
+	return parts_new(call, n);
 }
 
 /* Versions 2 to 4 could say how long an offset is to be kept, version 1 when it was
  * committed. */
-static void put_records(const struct mq_group *group, const struct mq_group_call *call,
+static void put_records(const struct mq_group *group, struct mq_group_call *call,
 			struct mq_write *write)
 {
 	const struct mq_offset_commit_request *request = call->request;
 	const struct mq_offset_commit_response *out = call->response;
 	int64_t now_ms = mq_coord_wall_ms(group->shard->coord);
+	struct mq_group_part *part = call->parts;
 
 	for (int32_t t = 0; t < request->n_topics; t++)
 		for (int32_t p = 0; p < request->topics[t].n_partitions; p++) {
@@ -171,8 +198,10 @@ static void put_records(const struct mq_group *group, const struct mq_group_call
 					     : -1,
 			};
 
-			if (!out->topics[t].partitions[p].error_code)
-				mq_offset_put_record(group, &offset, write);
+			if (out->topics[t].partitions[p].error_code)
+				continue;
+			mq_offset_put_record(group, &offset, write);
+			*part++ = (struct mq_group_part){offset.topic, offset.partition};
 		}
 }
 
@@ -186,24 +215,22 @@ void mq_groups_commit(struct mq_groups *groups, struct mq_group_call *call, stru
 	    .instance_id = request->group_instance_id,
 	    .generation = request->generation_id_or_member_epoch,
 	};
-	int64_t timeout_us = groups->conf.commit_timeout_ms * 1000;
 	struct mq_write *write;
 	struct mq_group *group;
-	bool any = false;
 	mq_err err = MQ_OK;
 
-	if (!prepare(groups, call, &any)) {
+	if (!prepare(groups, call)) {
 		call->done(call, MQ_E_NOMEM, tasks);
 		return;
 	}
-	if (any)
+	if (call->n_parts)
 		err = admit(&commit, &group, tasks);
-	if (!err && any) {
+	if (!err && call->n_parts) {
 		write = mq_write_new(group->shard->coord, NULL);
 		err = MQ_E_COORDINATOR_NOT_AVAILABLE;
 		if (write) {
 			put_records(group, call, write);
-			err = mq_write_submit(write, timeout_us, committed, call, tasks);
+			err = submit(group, call, write, committed, tasks);
 		}
 		if (!err)
 			return;
@@ -225,14 +252,17 @@ static void txn_committed(void *arg, mq_err err, struct mq_list *tasks)
 		for (int32_t p = 0; p < out->topics[t].n_partitions; p++)
 			if (!out->topics[t].partitions[p].error_code)
 				out->topics[t].partitions[p].error_code = (int16_t)commit_err(err);
+	mq_list_remove(&call->committing);
 	mq_group_finish(call, tasks);
 }
 
-static bool txn_prepare(struct mq_groups *groups, struct mq_group_call *call, bool *any)
+static bool txn_prepare(struct mq_groups *groups, struct mq_group_call *call)
 {
 	const struct mq_txn_offset_commit_request *request = call->request;
 	struct mq_txn_offset_commit_response *out = call->response;
+	int32_t n = 0;
 
+	mq_list_init(&call->committing);
 	out->topics =
 	    mq_new(call->arena, mq_txn_offset_commit_response_topic, (size_t)request->n_topics);
 	if (!out->topics)
@@ -254,18 +284,19 @@ static bool txn_prepare(struct mq_groups *groups, struct mq_group_call *call, bo
 
 			to->partitions[p].partition_index = in->partitions[p].partition_index;
 			to->partitions[p].error_code = (int16_t)err;
-			*any = *any || !err;
+			n += !err;
 		}
 	}
-	return true;
+	return parts_new(call, n);
 }
 
-static void txn_put_records(const struct mq_group *group, const struct mq_group_call *call,
+static void txn_put_records(const struct mq_group *group, struct mq_group_call *call,
 			    struct mq_write *write)
 {
 	const struct mq_txn_offset_commit_request *request = call->request;
 	const struct mq_txn_offset_commit_response *out = call->response;
 	int64_t now_ms = mq_coord_wall_ms(group->shard->coord);
+	struct mq_group_part *part = call->parts;
 
 	for (int32_t t = 0; t < request->n_topics; t++)
 		for (int32_t p = 0; p < request->topics[t].n_partitions; p++) {
@@ -281,17 +312,17 @@ static void txn_put_records(const struct mq_group *group, const struct mq_group_
 			    .expire_ms = -1,
 			};
 
-			if (!out->topics[t].partitions[p].error_code)
-				mq_offset_put_record(group, &offset, write);
+			if (out->topics[t].partitions[p].error_code)
+				continue;
+			mq_offset_put_record(group, &offset, write);
+			*part++ = (struct mq_group_part){offset.topic, offset.partition};
 		}
 }
 
 void mq_groups_txn_refuse(struct mq_groups *groups, struct mq_group_call *call, mq_err err,
 			  struct mq_list *tasks)
 {
-	bool any = false;
-
-	if (txn_prepare(groups, call, &any))
+	if (txn_prepare(groups, call))
 		txn_committed(call, err, tasks);
 	else
 		call->done(call, MQ_E_NOMEM, tasks);
@@ -310,24 +341,22 @@ void mq_groups_txn_commit(struct mq_groups *groups, struct mq_group_call *call,
 	    .generation = request->generation_id,
 	    .txn = &txn,
 	};
-	int64_t timeout_us = groups->conf.commit_timeout_ms * 1000;
 	struct mq_write *write;
 	struct mq_group *group;
-	bool any = false;
 	mq_err err = MQ_OK;
 
-	if (!txn_prepare(groups, call, &any)) {
+	if (!txn_prepare(groups, call)) {
 		call->done(call, MQ_E_NOMEM, tasks);
 		return;
 	}
-	if (any)
+	if (call->n_parts)
 		err = admit(&commit, &group, tasks);
-	if (!err && any) {
+	if (!err && call->n_parts) {
 		write = mq_write_new(group->shard->coord, &txn);
 		err = MQ_E_COORDINATOR_NOT_AVAILABLE;
 		if (write) {
 			txn_put_records(group, call, write);
-			err = mq_write_submit(write, timeout_us, txn_committed, call, tasks);
+			err = submit(group, call, write, txn_committed, tasks);
 		}
 		if (!err)
 			return;

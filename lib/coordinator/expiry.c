@@ -25,7 +25,7 @@ struct cleaning {
 static bool is_nothing(const struct mq_group *group)
 {
 	return group->state == MQ_GROUP_EMPTY && group->offsets.n == 0 && group->pending.n == 0 &&
-	       mq_list_empty(&group->txns);
+	       mq_list_empty(&group->txns) && mq_list_empty(&group->committing);
 }
 
 /* The replay has removed what the tombstones stand for; a group that has never had a
@@ -88,7 +88,7 @@ static mq_err put_tombstones(struct mq_group *group,
 		return err;
 	/* Nothing stays: neither does the group. */
 	if (group->state == MQ_GROUP_EMPTY && n == group->offsets.n && group->pending.n == 0 &&
-	    mq_list_empty(&group->txns)) {
+	    mq_list_empty(&group->txns) && mq_list_empty(&group->committing)) {
 		group->deleting = true;
 		if (group->generation > 0)
 			mq_group_put_tombstone(group, *write);
@@ -140,12 +140,15 @@ static bool is_old(const struct clock *clock, const struct mq_group_offset *offs
 
 /* Offsets of a group with members are kept as long as it subscribes to their topic,
  * those of an empty one from the time on when it became empty; for consumers without
- * a group the time of the commit is all there is. */
+ * a group the time of the commit is all there is. Where a newer one is on its way the
+ * tombstone would come after it. */
 static bool has_expired(const struct mq_group_offset *offset, void *arg)
 {
 	const struct clock *clock = arg;
 	const struct mq_group *group = clock->group;
 
+	if (mq_group_is_unstable(group, offset->topic, offset->partition))
+		return false;
 	if (!group->protocol_type.data)
 		return is_old(clock, offset, offset->commit_ms);
 	if (group->state == MQ_GROUP_EMPTY)

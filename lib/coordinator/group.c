@@ -59,6 +59,7 @@ struct mq_group *mq_group_add(struct mq_group_shard *shard, mq_bytes id)
 	mq_map_init(&group->topics, seed + 5);
 	mq_list_init(&group->in_order);
 	mq_list_init(&group->txns);
+	mq_list_init(&group->committing);
 	group->rebalance.fire = mq_group_rebalance_fire;
 	group->state_since_ms = mq_coord_wall_ms(shard->coord);
 	if (!mq_group_set_bytes(&group->id, id) ||
@@ -102,6 +103,8 @@ void mq_group_free(struct mq_group *group)
 	}
 	mq_list_each_safe (it, tmp, &group->txns)
 		mq_group_txn_free(mq_list_entry(it, struct mq_group_txn, node));
+	mq_list_each_safe (it, tmp, &group->committing)
+		mq_list_remove(it);
 	mq_offsets_free(&group->offsets);
 	mq_group_forget_topics(group);
 	free_support(group);

@@ -67,6 +67,8 @@ struct mq_group {
 
 	struct mq_map offsets; /* struct mq_group_offset by topic and partition */
 	struct mq_list txns;   /* struct mq_group_txn */
+	/* struct mq_group_call, commits whose records are on their way */
+	struct mq_list committing;
 };
 
 struct mq_member_protocol {
@@ -284,7 +286,8 @@ void mq_offsets_free(struct mq_map *map);
 struct mq_group_txn *mq_group_txn_find(const struct mq_group *group, int64_t producer_id);
 struct mq_group_txn *mq_group_txn_add(struct mq_group *group, int64_t producer_id);
 void mq_group_txn_free(struct mq_group_txn *txn);
-/* Whether an open transaction will commit an offset of this partition. */
+/* Whether an offset of this partition is about to change: a commit is being written,
+ * or an open transaction has one. */
 bool mq_group_is_unstable(const struct mq_group *group, mq_bytes topic, int32_t partition);
 
 /* --- expiry.c ------------------------------------------------------------------------------------

@@ -54,6 +54,11 @@ struct mq_runtime *mq_groups_runtime(struct mq_groups *groups);
 
 /* --- requests ----------------------------------------------------------------------- */
 
+struct mq_group_part {
+	mq_bytes topic;
+	int32_t partition;
+};
+
 /* Lives with the caller until done(). */
 struct mq_group_call {
 	const void *request; /* struct mq_<api>_request; strings stay until done */
@@ -66,7 +71,10 @@ struct mq_group_call {
 	 * does without the lock it leaves on tasks. */
 	void (*done)(struct mq_group_call *call, mq_err err, struct mq_list *tasks);
 
-	struct mq_member *member; /* private: parked at it */
+	struct mq_member *member;    /* private: parked at it */
+	struct mq_list committing;   /* private: on the group's list */
+	struct mq_group_part *parts; /* private: whose offsets are being written */
+	int32_t n_parts;
 };
 
 void mq_groups_join(struct mq_groups *groups, struct mq_group_call *call, struct mq_list *tasks);

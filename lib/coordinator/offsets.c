@@ -109,10 +109,22 @@ void mq_group_txn_free(struct mq_group_txn *txn)
 	free(txn);
 }
 
+static bool covers(const struct mq_group_call *call, mq_bytes topic, int32_t partition)
+{
+	for (int32_t i = 0; i < call->n_parts; i++)
+		if (call->parts[i].partition == partition &&
+		    mq_bytes_eq(call->parts[i].topic, topic))
+			return true;
+	return false;
+}
+
 bool mq_group_is_unstable(const struct mq_group *group, mq_bytes topic, int32_t partition)
 {
 	const struct mq_list *it;
 
+	mq_list_each (it, &group->committing)
+		if (covers(mq_list_entry(it, struct mq_group_call, committing), topic, partition))
+			return true;
 	mq_list_each (it, &group->txns)
 		if (mq_offset_find(&mq_list_entry(it, struct mq_group_txn, node)->offsets, topic,
 				   partition))

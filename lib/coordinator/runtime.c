@@ -116,8 +116,10 @@ static struct mq_coord *coord_new(struct mq_runtime *rt, struct mq_partition *pa
 	return coord;
 }
 
+/* From the first who is told on, nobody writes to it any more. */
 static void coord_close(struct mq_coord *coord, mq_err why, struct mq_list *tasks)
 {
+	coord->status = MQ_COORD_UNLOADED;
 	mq_coord_end_writes(coord, why, true, tasks);
 	mq_list_remove(&coord->line);
 	if (coord->rt->in_hand == coord) {
@@ -197,8 +199,8 @@ void mq_coord_reload(struct mq_coord *coord, struct mq_list *tasks)
 	mq_say(coord->rt->args.logger, MQ_LEVEL_ERROR,
 	       "%s-%" PRId32 ": no memory for what was committed; it is read again from the log",
 	       coord->rt->args.topic, coord->partition->index);
-	mq_coord_end_writes(coord, MQ_E_COORDINATOR_LOAD_IN_PROGRESS, false, tasks);
 	coord->status = MQ_COORD_UNLOADED;
+	mq_coord_end_writes(coord, MQ_E_COORDINATOR_LOAD_IN_PROGRESS, false, tasks);
 	coord->rt->args.ops->close(coord->state, MQ_E_COORDINATOR_LOAD_IN_PROGRESS, tasks);
 	coord->state = NULL;
 }

@@ -227,16 +227,14 @@ static void appended(struct mq_partition_append *append, mq_err err, struct mq_l
 
 	if (coord)
 		mq_deadline_clear(coord->rt->args.deadlines, &write->deadline);
-	mq_list_remove(&write->node);
 	if (!err && coord && !write->stale) {
 		err = mq_batch_parse(write->batch, append->log.size, &batch, NULL);
 		if (!err)
 			err = mq_coord_replay(coord, &batch, NULL);
-		if (err) {
-			tell(write, MQ_E_COORDINATOR_LOAD_IN_PROGRESS, tasks);
-			mq_coord_reload(coord, tasks);
-		}
+		if (err)
+			mq_coord_reload(coord, tasks); /* tells this one as well */
 	}
+	mq_list_remove(&write->node);
 	tell(write, err, tasks);
 	mq_task_add(tasks, &write->free_task);
 }

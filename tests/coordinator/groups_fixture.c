@@ -263,13 +263,10 @@ const char *gx_stable(struct fixture *f, struct gx_member member, int32_t *gener
 
 /* --- offsets ---------------------------------------------------------------------------------- */
 
-int gx_commit(struct fixture *f, const char *group, const char *id, int32_t generation,
-	      int32_t partition, int64_t offset)
+void gx_commit_start(struct fixture *f, struct fx_call *call, const char *group, const char *id,
+		     int32_t generation, int32_t partition, int64_t offset)
 {
 	struct mq_offset_commit_request *request = fx_request(f, mq_offset_commit_request);
-	struct mq_offset_commit_response *response;
-	struct fx_call call;
-	int error;
 
 	request->group_id = mq_str(group);
 	request->member_id = mq_str(id);
@@ -282,7 +279,18 @@ int gx_commit(struct fixture *f, const char *group, const char *id, int32_t gene
 	request->topics[0].partitions[0].partition_index = partition;
 	request->topics[0].partitions[0].committed_offset = offset;
 	request->topics[0].partitions[0].committed_metadata = mq_str("here");
-	response = fx_call(f, &call, MQ_API_OFFSET_COMMIT, 7, request);
+	fx_start(f, call, MQ_API_OFFSET_COMMIT, 7, request);
+}
+
+int gx_commit(struct fixture *f, const char *group, const char *id, int32_t generation,
+	      int32_t partition, int64_t offset)
+{
+	struct mq_offset_commit_response *response;
+	struct fx_call call;
+	int error;
+
+	gx_commit_start(f, &call, group, id, generation, partition, offset);
+	response = fx_wait(f, &call);
 	ck_assert_int_eq(call.err, MQ_OK);
 	error = response->topics[0].partitions[0].error_code;
 	fx_release(&call);
@@ -310,4 +318,27 @@ int64_t gx_committed(struct fixture *f, const char *group, int32_t partition)
 	offset = response->topics[0].partitions[0].committed_offset;
 	fx_release(&call);
 	return offset;
+}
+
+int gx_stable_error(struct fixture *f, int32_t partition)
+{
+	struct mq_offset_fetch_request *request = fx_request(f, mq_offset_fetch_request);
+	struct mq_offset_fetch_response *response;
+	struct fx_call call;
+	int error;
+
+	request->group_id = mq_str("g");
+	request->require_stable = true;
+	request->topics = fx_request(f, mq_offset_fetch_request_topic);
+	request->n_topics = 1;
+	request->topics[0].name = mq_str("t");
+	request->topics[0].partition_indexes = mq_arena_array(&f->arena, 1, sizeof(int32_t));
+	request->topics[0].partition_indexes[0] = partition;
+	request->topics[0].n_partition_indexes = 1;
+	fx_start(f, &call, MQ_API_OFFSET_FETCH, 7, request);
+	ck_assert_int_eq(call.done, 1);
+	response = call.call.response;
+	error = response->topics[0].partitions[0].error_code;
+	fx_release(&call);
+	return error;
 }

@@ -52,9 +52,14 @@ int gx_n_members(struct fixture *f, const char *group);
 /* A group of one member that has its assignment "a"; the id. */
 const char *gx_stable(struct fixture *f, struct gx_member member, int32_t *generation);
 
-/* Partition of topic "t". */
+/* Partition of topic "t". The first starts it, and leaves the answer to fx_wait(). */
+void gx_commit_start(struct fixture *f, struct fx_call *call, const char *group, const char *id,
+		     int32_t generation, int32_t partition, int64_t offset);
 int gx_commit(struct fixture *f, const char *group, const char *id, int32_t generation,
 	      int32_t partition, int64_t offset);
 int64_t gx_committed(struct fixture *f, const char *group, int32_t partition);
+/* What a fetch of a stable offset of group "g" says of it. Runs no job: writes that wait
+ * for one stay on their way. */
+int gx_stable_error(struct fixture *f, int32_t partition);
 
 #endif

@@ -662,40 +662,19 @@ static void end_txn(int64_t producer_id, bool commit)
 	ck_assert(done);
 }
 
-static int stable_error(int32_t partition)
-{
-	struct mq_offset_fetch_request *request = fx_request(&f, mq_offset_fetch_request);
-	struct mq_offset_fetch_response *response;
-	struct fx_call call;
-	int error;
-
-	request->group_id = mq_str("g");
-	request->require_stable = true;
-	request->topics = fx_request(&f, mq_offset_fetch_request_topic);
-	request->n_topics = 1;
-	request->topics[0].name = mq_str("t");
-	request->topics[0].partition_indexes = mq_arena_array(&f.arena, 1, sizeof(int32_t));
-	request->topics[0].partition_indexes[0] = partition;
-	request->topics[0].n_partition_indexes = 1;
-	response = fx_call(&f, &call, MQ_API_OFFSET_FETCH, 7, request);
-	error = response->topics[0].partitions[0].error_code;
-	fx_release(&call);
-	return error;
-}
-
 START_TEST(offsets_of_a_transaction_wait_for_its_marker)
 {
 	gx_open(&f, NULL);
 	gx_commit(&f, "g", "", -1, 0, 1);
 	ck_assert_int_eq(txn_commit(7, 0, 20), 0);
 	ck_assert_int_eq(gx_committed(&f, "g", 0), 1);
-	ck_assert_int_eq(stable_error(0), MQ_E_UNSTABLE_OFFSET_COMMIT);
-	ck_assert_int_eq(stable_error(1), 0);
+	ck_assert_int_eq(gx_stable_error(&f, 0), MQ_E_UNSTABLE_OFFSET_COMMIT);
+	ck_assert_int_eq(gx_stable_error(&f, 1), 0);
 	fx_reopen(&f);
 	sim_env_run_jobs(f.sim);
-	ck_assert_int_eq(stable_error(0), MQ_E_UNSTABLE_OFFSET_COMMIT);
+	ck_assert_int_eq(gx_stable_error(&f, 0), MQ_E_UNSTABLE_OFFSET_COMMIT);
 	end_txn(7, true);
-	ck_assert_int_eq(stable_error(0), 0);
+	ck_assert_int_eq(gx_stable_error(&f, 0), 0);
 	ck_assert_int_eq(gx_committed(&f, "g", 0), 20);
 	ck_assert_int_eq(txn_commit(7, 0, 30), 0);
 	end_txn(7, false);
@@ -703,7 +682,7 @@ START_TEST(offsets_of_a_transaction_wait_for_its_marker)
 	fx_reopen(&f);
 	sim_env_run_jobs(f.sim);
 	ck_assert_int_eq(gx_committed(&f, "g", 0), 20);
-	ck_assert_int_eq(stable_error(0), 0);
+	ck_assert_int_eq(gx_stable_error(&f, 0), 0);
 	fx_close(&f);
 }
 END_TEST
