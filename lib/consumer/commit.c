@@ -409,11 +409,14 @@ static void read_answer(struct mq_commits *commits, const struct mq_offset_commi
 		}
 }
 
-/* The first error of the commit's partitions. */
-static mq_err judge(struct mq_commit *commit, mq_error *error)
+/* The first error of the commit's partitions goes into its op. */
+static void judge(struct mq_commit *commit)
 {
+	mq_error *error = &commit->op.error;
 	mq_err first = MQ_OK;
 
+	error->code = MQ_OK;
+	error->text[0] = '\0';
 	for (size_t i = 0; i < commit->n; i++) {
 		mq_offset *o = &commit->offsets[i];
 
@@ -424,7 +427,17 @@ static mq_err judge(struct mq_commit *commit, mq_error *error)
 		first = o->err;
 		mq_fail(error, first, "%.249s-%d: %s", o->topic, o->partition, mq_err_text(first));
 	}
-	return first;
+	commit->op.err = first;
+}
+
+/* All of them, before the first is ended: the refs borrow topics from any of them. */
+static void judge_all(struct mq_commits *commits, const struct mq_offset_commit_response *r)
+{
+	struct mq_list *it;
+
+	read_answer(commits, r);
+	mq_list_each (it, &commits->sent)
+		judge(commit_of(it));
 }
 
 /* Ends the commit, or puts it back to be tried again. */
@@ -454,14 +467,12 @@ static void commit_done(struct mq_ask *ask, mq_err err)
 
 	mq_list_init(&again);
 	if (err == MQ_OK)
-		read_answer(commits, ask->req.call.response);
+		judge_all(commits, ask->req.call.response);
 	while (!mq_list_empty(&commits->sent)) {
 		struct mq_commit *commit = commit_of(commits->sent.next);
-		mq_error error = ask->req.error;
-		mq_err own = err;
+		mq_error error = err == MQ_OK ? commit->op.error : ask->req.error;
+		mq_err own = err == MQ_OK ? commit->op.err : err;
 
-		if (err == MQ_OK)
-			own = judge(commit, &error);
 		if (own != MQ_OK)
 			worst = own;
 		settle(commit, own, &error, &again);
