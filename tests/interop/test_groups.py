@@ -1,5 +1,6 @@
 """Consumer groups of real clients: kcat's, and groups of librdkafka, kafka-python and libmq
-members that come, go, are killed and paused."""
+members that come, go, are killed and paused; with kafkajs members where MQ_NPM is the
+directory it is installed in (make check-npm)."""
 import collections
 import json
 import os
@@ -19,6 +20,7 @@ from kafka.errors import KafkaError  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PARTITIONS = 6
+NPM = os.environ.get('MQ_NPM')
 
 
 class Member:
@@ -26,6 +28,8 @@ class Member:
         program = [sys.executable, '-B', os.path.join(HERE, 'group_member.py'), kind]
         if kind == 'libmq':
             program = [os.path.join(os.environ.get('builddir', '.'), 'tests/interop/group_member')]
+        elif kind == 'kafkajs':
+            program = ['node', os.path.join(NPM, 'group_member.js')]
         self.process = subprocess.Popen(
             program + [broker.address, group, topic],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
@@ -143,7 +147,15 @@ class Groups(unittest.TestCase):
         self.assertGreater(len({g for _, g in owners}), 2)
 
     def test_mixed_members_share_a_topic(self):
-        topic, group = 'groups-mixed', 'mixed'
+        self.share_a_topic('groups-mixed', ['librdkafka', 'libmq', 'libmq', 'kafka-python'])
+
+    @unittest.skipUnless(NPM, 'kafkajs is not installed: make check-npm does it')
+    def test_kafkajs_members_share_a_topic_with_others(self):
+        self.share_a_topic('groups-kafkajs', ['kafkajs', 'libmq', 'kafkajs', 'librdkafka'])
+
+    def share_a_topic(self, topic, kinds):
+        """The second is killed, the third paused, the last joins instead."""
+        group = topic
         self.produce(topic, 0, 600)
         everybody = []
 
@@ -151,17 +163,17 @@ class Groups(unittest.TestCase):
             everybody.append(Member(kind, self.broker, group, topic))
             return everybody[-1]
 
-        first = member('librdkafka')
+        first = member(kinds[0])
         until('the first member has all', lambda: self.all_owned([first]))
         watch = Watch(self.broker, group)
         watch.start()
-        second, third = member('libmq'), member('libmq')
+        second, third = member(kinds[1]), member(kinds[2])
         until('three share', lambda: all(m.owns() for m in (first, second, third)) and
               self.all_owned([first, second, third]))
         self.produce(topic, 600, 1200)
         # One dies without a word, another joins.
         second.kill()
-        fourth = member('kafka-python')
+        fourth = member(kinds[3])
         self.produce(topic, 1800, 1200)
         until('three share again', lambda: fourth.owns() and self.all_owned([first, third, fourth]))
         # One sleeps through its session, and wakes up to find itself out.
