@@ -109,9 +109,8 @@ mq_err mq_store_dir_begin(struct mq_store_dir *dir, mq_error *error)
 		return too_long(dir->path, error);
 	rc = mq_env_unlink(env, path.s);
 	dir->was_clean = rc == 0;
-	if (rc == -ENOENT)
-		return MQ_OK;
-	if (rc == 0)
+	/* Partitions that a process made that was killed may not have durable names. */
+	if (rc == 0 || rc == -ENOENT)
 		rc = mq_env_sync_dir(env, dir->path);
 	if (rc < 0)
 		return mq_fail_errno(error, -rc, "cannot remove %s", path.s);
