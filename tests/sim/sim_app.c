@@ -81,7 +81,7 @@ static void draw_times(struct app *app)
 	sim_conf_add(conf, "max.block.ms", "%d", (int)sim_below(20000));
 	if (sim_chance(500)) {
 		sim_conf_add(conf, "retry.backoff.ms", "%d", (int)sim_below(300));
-		sim_conf_add(conf, "reconnect.backoff.ms", "%d", (int)sim_below(300));
+		sim_conf_add(conf, "reconnect.backoff.ms", "%d", 1 + (int)sim_below(300));
 	}
 	if (sim_chance(200))
 		sim_conf_add(conf, "metadata.max.age.ms", "%d", 200 + (int)sim_below(3000));
