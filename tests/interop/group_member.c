@@ -1,5 +1,5 @@
 /* One member of a consumer group, of libmq, with the lines of group_member.py.
- * Usage: group_member ADDRESS GROUP TOPIC */
+ * Usage: group_member ADDRESS GROUP TOPIC ASSIGNOR */
 #include <err.h>
 #include <poll.h>
 #include <stdio.h>
@@ -8,7 +8,10 @@
 
 #include <mq/mq.h>
 
+#define PARTITIONS_MAX 64
+
 static int generation = -1;
+static bool owned[PARTITIONS_MAX];
 
 static void set(mq_conf *conf, const char *key, const char *value)
 {
@@ -29,23 +32,39 @@ static void note_generation(mq_consumer *consumer)
 	mq_consumer_result_free(metadata);
 }
 
+/* Notes what has come or gone, says all there is now; whether that is anything. */
+static bool own(const mq_topic_partition *parts, size_t n, bool come)
+{
+	const char *comma = "";
+
+	for (size_t i = 0; i < n; i++)
+		if (parts[i].partition < PARTITIONS_MAX)
+			owned[parts[i].partition] = come;
+	printf("{\"assigned\": [");
+	for (int i = 0; i < PARTITIONS_MAX; i++) {
+		if (!owned[i])
+			continue;
+		printf("%s%d", comma, i);
+		comma = ", ";
+	}
+	printf("], \"generation\": %d}\n", generation);
+	return *comma != '\0';
+}
+
+/* A cooperative member reads on what it keeps, under the generation it has had it in. */
 static void on_revoked(void *arg, mq_consumer *consumer, const mq_topic_partition *parts, size_t n)
 {
 	(void)arg;
 	(void)consumer;
-	(void)parts;
-	(void)n;
-	generation = -1;
+	if (!own(parts, n, false))
+		generation = -1;
 }
 
 static void on_assigned(void *arg, mq_consumer *consumer, const mq_topic_partition *parts, size_t n)
 {
 	(void)arg;
 	note_generation(consumer);
-	printf("{\"assigned\": [");
-	for (size_t i = 0; i < n; i++)
-		printf("%s%d", i > 0 ? ", " : "", parts[i].partition);
-	printf("], \"generation\": %d}\n", generation);
+	(void)own(parts, n, true);
 }
 
 static bool told_to_end(void)
@@ -99,13 +118,14 @@ static void work(mq_consumer *consumer)
 
 int main(int argc, char **argv)
 {
-	mq_rebalance_listener listener = {.on_revoked = on_revoked, .on_assigned = on_assigned};
+	mq_rebalance_listener listener = {
+	    .on_revoked = on_revoked, .on_assigned = on_assigned, .on_lost = on_revoked};
 	mq_conf *conf = mq_conf_new(MQ_ROLE_CONSUMER);
 	mq_consumer *consumer;
 	mq_error error;
 
-	if (argc != 4 || !conf)
-		errx(1, "usage: group_member ADDRESS GROUP TOPIC");
+	if (argc != 5 || !conf)
+		errx(1, "usage: group_member ADDRESS GROUP TOPIC ASSIGNOR");
 	set(conf, "bootstrap.servers", argv[1]);
 	set(conf, "group.id", argv[2]);
 	set(conf, "enable.auto.commit", "false");
@@ -113,7 +133,7 @@ int main(int argc, char **argv)
 	set(conf, "session.timeout.ms", "6000");
 	set(conf, "heartbeat.interval.ms", "500");
 	set(conf, "max.poll.records", "50");
-	set(conf, "partition.assignment.strategy", "range");
+	set(conf, "partition.assignment.strategy", argv[4]);
 	consumer = mq_consumer_new(conf, &error);
 	mq_conf_free(conf);
 	if (!consumer)

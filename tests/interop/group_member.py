@@ -1,9 +1,9 @@
 """One member of a consumer group, as a program of its own that can be killed and paused.
 
-Usage: group_member.py librdkafka|kafka-python ADDRESS GROUP TOPIC
+Usage: group_member.py librdkafka|kafka-python ADDRESS GROUP TOPIC ASSIGNOR
 
-Says on standard output, a line of JSON each: when it was assigned partitions, under which
-generation, each record it has consumed, and what it has committed. Commits by itself
+Says on standard output, a line of JSON each: all that it is assigned when that changes, under
+which generation, each record it has consumed, and what it has committed. Commits by itself
 after each batch. Ends when its standard input does, leaving the group."""
 import json
 import logging
@@ -11,7 +11,7 @@ import re
 import select
 import sys
 
-KIND, ADDRESS, GROUP, TOPIC = sys.argv[1:5]
+KIND, ADDRESS, GROUP, TOPIC, ASSIGNOR = sys.argv[1:6]
 SESSION_MS = 6000
 
 
@@ -43,16 +43,22 @@ def librdkafka():
     logger.addHandler(generation)
     consumer = Consumer({'bootstrap.servers': ADDRESS, 'group.id': GROUP, 'enable.auto.commit': False,
                          'auto.offset.reset': 'earliest', 'session.timeout.ms': SESSION_MS,
-                         'heartbeat.interval.ms': 500, 'partition.assignment.strategy': 'range',
+                         'heartbeat.interval.ms': 500, 'partition.assignment.strategy': ASSIGNOR,
                          'debug': 'cgrp'}, logger=logger)
     current = [-1]
+    owned = set()
 
     def assigned(_, partitions):
         current[0] = generation.number
-        say(assigned=[p.partition for p in partitions], generation=current[0])
+        owned.update(p.partition for p in partitions)
+        say(assigned=sorted(owned), generation=current[0])
 
     def lost(_, partitions):
-        current[0] = -1
+        # A cooperative member reads on what it keeps, under the generation it has had it in.
+        owned.difference_update(p.partition for p in partitions)
+        if not owned:
+            current[0] = -1
+        say(assigned=sorted(owned), generation=current[0])
 
     consumer.subscribe([TOPIC], on_assign=assigned, on_revoke=lost, on_lost=lost)
     while not told_to_end():

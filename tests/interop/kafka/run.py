@@ -1,15 +1,17 @@
 """Apache Kafka's own tools against a real mq server, on the files it writes, and
-the other way round; libmq's producer into a real Kafka. `make check-kafka`; says
-clearly when it cannot run."""
+the other way round; libmq's producer into a real Kafka, its consumer in groups there.
+`make check-kafka`; says clearly when it cannot run."""
 import os
+import random
 import re
 import subprocess
 import sys
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from server import Kafka, fetch_jars, java  # noqa: E402
+from server import WORK, Kafka, fetch_jars, java  # noqa: E402
 from broker import Broker, kcat  # noqa: E402
+from groups_in_kafka import GroupsInKafka  # noqa: E402, F401
 from groups_on_libmq import GroupsOnLibmq  # noqa: E402, F401
 from produce_into_kafka import ProduceIntoKafka  # noqa: E402, F401
 from transactions import TransactionsOnKafka, TransactionsOnLibmq  # noqa: E402, F401

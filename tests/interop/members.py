@@ -1,0 +1,128 @@
+"""Members of a consumer group as programs of their own, and what a test looks at."""
+import collections
+import json
+import os
+import subprocess
+import sys
+import threading
+
+from confluent_kafka import Producer
+from kafka import KafkaAdminClient
+from kafka.errors import KafkaError
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+PARTITIONS = 6
+NPM = os.environ.get('MQ_NPM')
+
+
+class Member:
+    """A program that is one member; what it says."""
+
+    def __init__(self, kind, address, group, topic, assignor='range'):
+        program = [sys.executable, '-B', os.path.join(HERE, 'group_member.py'), kind]
+        if kind == 'libmq':
+            program = [os.path.join(os.environ.get('builddir', '.'), 'tests/interop/group_member')]
+        elif kind == 'kafkajs':
+            program = ['node', os.path.join(NPM, 'group_member.js')]
+        self.process = subprocess.Popen(
+            program + [address, group, topic, assignor],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        self.said = []
+        self.reader = threading.Thread(target=self.read, daemon=True)
+        self.reader.start()
+
+    def read(self):
+        for line in self.process.stdout:
+            try:
+                self.said.append(json.loads(line))
+            except ValueError:
+                pass  # killed in the middle of a line
+
+    def records(self):
+        return [s for s in list(self.said) if 'value' in s]
+
+    def owns(self):
+        owned = [s['assigned'] for s in list(self.said) if 'assigned' in s]
+        return owned[-1] if owned else None
+
+    def end(self):
+        if self.process.poll() is None:
+            self.process.stdin.close()
+        self.process.wait(30)
+        self.reader.join(30)
+        self.process.stdout.close()
+
+    def kill(self):
+        self.process.kill()
+        self.process.stdin.close()
+        self.end()
+
+
+class Watch(threading.Thread):
+    """Looks at the committed offsets all the time: none ever goes back."""
+
+    def __init__(self, server, group):
+        super().__init__(daemon=True)
+        self.server = server
+        self.admin = None
+        self.group = group
+        self.stopping = threading.Event()
+        self.seen = {}
+        self.looks = self.breaks = 0
+        self.wrong = []
+
+    def offsets(self):
+        """None while the broker is away."""
+        try:
+            if self.admin is None:
+                self.admin = KafkaAdminClient(bootstrap_servers=self.server.address)
+            return self.admin.list_consumer_group_offsets(self.group)
+        except KafkaError:
+            self.admin = None
+            return None
+
+    def run(self):
+        while not self.stopping.wait(0.02):
+            offsets = self.offsets()
+            if offsets is None:
+                self.breaks += 1
+                continue
+            for p, o in offsets.items():
+                if o.offset < self.seen.get(p.partition, -1):
+                    self.wrong.append((p.partition, self.seen[p.partition], o.offset))
+                self.seen[p.partition] = o.offset
+            self.looks += 1
+
+    def end(self):
+        self.stopping.set()
+        self.join(30)
+        if self.admin:
+            self.admin.close()
+
+
+def produce(address, topic, first, n):
+    """Numbers, in all partitions, while members are at work."""
+    producer = Producer({'bootstrap.servers': address, 'linger.ms': 5})
+    for i in range(first, first + n):
+        producer.produce(topic, str(i).encode(), partition=i % PARTITIONS)
+        producer.poll(0.002 if i % 10 == 0 else 0)
+    if producer.flush(30) != 0:
+        raise AssertionError('not everything was delivered')
+
+
+def all_owned(members):
+    return sorted(p for m in members for p in m.owns() or []) == list(range(PARTITIONS))
+
+
+def owners(members):
+    """(partition, generation): the numbers of the members that had records of it."""
+    found = collections.defaultdict(set)
+    for number, member in enumerate(members):
+        for r in member.records():
+            if r['generation'] >= 0:
+                found[r['partition'], r['generation']].add(number)
+    return found
+
+
+def values(members):
+    return {r['value'] for m in members for r in m.records()}
