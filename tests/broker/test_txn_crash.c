@@ -248,6 +248,7 @@ static void run(sim_env_hook *hook, size_t images_min)
 
 	fx_open_sim(&f, "transaction.state.log.num.partitions", "1", "mq.flush.before.ack", flush,
 		    NULL);
+	n_images = 0;
 	fx_topic(&f, "t", PARTITIONS, NULL);
 	ck_assert_int_eq(txn_find_coordinator(&f), 0);
 	ck_assert_int_eq(txn_init(&f, &p), 0);
