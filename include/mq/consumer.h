@@ -338,7 +338,7 @@ typedef enum mq_consumer_reason {
 	MQ_REASON_NOT_SUBSCRIBED, /**< no subscription and no assignment */
 	MQ_REASON_NO_BROKER,      /**< no broker can be reached; metadata are missing */
 	MQ_REASON_NO_TOPIC,       /**< a topic does not exist, or may not be read */
-	MQ_REASON_COORDINATOR,   /**< the group's coordinator cannot be reached or answers errors */
+	MQ_REASON_COORDINATOR,   /**< the group's coordinator is not found or answers errors */
 	MQ_REASON_REBALANCE,     /**< the group is being rebalanced */
 	MQ_REASON_NO_ASSIGNMENT, /**< the group has given this member no partition */
 	MQ_REASON_POLL_TOO_SLOW, /**< max.poll.interval.ms has passed: the group was left */

@@ -90,6 +90,7 @@ struct mq_membership {
 	struct mq_op *commit; /* and is waited for */
 
 	struct mq_ask join, sync, heartbeat, leave;
+	bool join_sent; /* the JoinGroup under way has found its coordinator */
 	struct mq_join_group_request join_request;
 	struct mq_sync_group_request sync_request;
 	struct mq_heartbeat_request heartbeat_request;

@@ -221,9 +221,18 @@ static mq_err check_join(struct mq_request *req)
 static mq_err prepare_join(struct mq_request *req, int16_t version)
 {
 	struct mq_join_group_request *r = req->call.request;
+	struct mq_ask *ask = req->arg;
+	struct mq_membership *g = ask->arg;
+	struct mq_cons *cons = g->cons;
 
 	if (version < 5)
 		r->group_instance_id = mq_str(NULL);
+	/* The coordinator is found: from now on the other members' time counts. */
+	req->deadline_us = mq_cons_now_us(cons) + req->attempt_us;
+	cons->port.lock(cons->port.arg);
+	g->join_sent = true;
+	mq_cons_tell(cons);
+	cons->port.unlock(cons->port.arg);
 	return MQ_OK;
 }
 
@@ -273,8 +282,7 @@ void mq_membership_send_join(struct mq_membership *g, int64_t now_us, int64_t *d
 	ask->req.attempt_us =
 	    MQ_MAX((int64_t)g->cons->settings.poll_interval_ms * 1000 + JOIN_LAPSE_US,
 		   (int64_t)g->cons->settings.request_ms * 1000);
-	ask->req.deadline_us =
-	    now_us + ask->req.attempt_us + (int64_t)g->cons->settings.request_ms * 1000;
+	g->join_sent = false;
 	g->join_serial = g->serial;
 	mq_ask_send(ask);
 }

@@ -35,6 +35,8 @@ static bool look_at_group(const struct mq_cons *cons, struct finding *f)
 		     "max.poll.interval.ms has passed between polls: the group was left");
 	else if (g->trouble.code != MQ_OK)
 		find(f, MQ_REASON_COORDINATOR, &g->trouble, NULL);
+	else if (g->state == MQ_GROUP_JOINING && g->join.busy && !g->join_sent)
+		find(f, MQ_REASON_COORDINATOR, NULL, "the group's coordinator is looked for");
 	else if (g->state != MQ_GROUP_STABLE && g->state != MQ_GROUP_PREPARING)
 		find(f, MQ_REASON_REBALANCE, NULL, "the group is being rebalanced");
 	else
