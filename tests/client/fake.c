@@ -136,7 +136,7 @@ static void handle(struct mq_service *service, struct mq_call *call)
 
 	broker->n_calls[call->api_key]++;
 	broker->last_version[call->api_key] = call->api_version;
-	if (broker->silent) {
+	if (broker->silent || (broker->keeps_fetches && call->api_key == MQ_API_FETCH)) {
 		mq_list_push(&broker->held, &call->node);
 		return;
 	}

@@ -6,6 +6,8 @@
 #ifndef MQ_TESTS_CLIENT_FAKE_H
 #define MQ_TESTS_CLIENT_FAKE_H
 
+#include <stdatomic.h>
+
 #include "base/map.h"
 #include "client/client.h"
 #include "protocol/api.h"
@@ -26,6 +28,7 @@ struct fake_broker {
 	int32_t id;
 	bool refuses;                    /* connections */
 	bool silent;                     /* keeps calls until they are cancelled */
+	atomic_bool keeps_fetches;       /* until they are cancelled */
 	int16_t api_max[MQ_API_KEY_END]; /* highest version offered; -2: not offered */
 	struct mq_list held;
 	int n_calls[MQ_API_KEY_END];

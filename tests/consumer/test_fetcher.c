@@ -467,18 +467,25 @@ END_TEST
 
 START_TEST(a_full_buffer_stops_fetching_until_it_is_read)
 {
+	mq_consumer_event event = {.reason = MQ_REASON_NONE};
+
 	assign(1);
 	cons.settings.memory_max = 1 << 16;
 	step();
 	bring(0, 4000);
 	step();
 	ck_assert_int_eq(n_sent, 0);
+	mq_fetcher_status(&cons, &event);
+	ck_assert_int_eq(event.reason, MQ_REASON_BUFFER_FULL);
 	ck_assert_uint_eq(poll_some(), 500);
 	for (int i = 1; i < 8; i++)
 		ck_assert_uint_eq(poll_some(), 500);
 	ck_assert_uint_eq(poll_some(), 0);
 	step();
 	ck_assert_int_eq(n_sent, 1);
+	event.reason = MQ_REASON_NONE;
+	mq_fetcher_status(&cons, &event);
+	ck_assert_int_eq(event.reason, MQ_REASON_NONE);
 }
 END_TEST
 

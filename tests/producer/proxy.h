@@ -25,6 +25,7 @@ enum proxy_spoil {
 	PROXY_GARBAGE, /* as the body */
 	PROXY_CUT,     /* the connection in the middle of a response */
 	PROXY_SWALLOW, /* the response: it never comes */
+	PROXY_TWICE,   /* the response comes again */
 };
 
 struct proxy_pair {
@@ -100,6 +101,9 @@ static inline bool proxy_answer(struct proxy *proxy, const struct proxy_pair *pa
 			break;
 		case PROXY_SWALLOW:
 			return true;
+		case PROXY_TWICE:
+			(void)!send(pair->client, frame, out, MSG_NOSIGNAL);
+			break;
 		default:
 			break;
 		}
