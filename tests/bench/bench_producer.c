@@ -496,7 +496,7 @@ int main(int argc, char **argv)
 		return 2;
 	memset(value, 'v', sizeof(value));
 	if (one) {
-		run.row = &rows[row < 0 ? 0 : row];
+		run.row = row == N_ROWS ? &linger_0 : &rows[row < 0 ? 0 : row];
 		snprintf(topic, sizeof(topic), "bench-%d", (int)getpid());
 		run_one(&run, one);
 		return 0;

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Instructions per record of a producer: callgrind twice with different numbers of records,
 and what they differ by. The kernel's are not in it; in exchange the figures are the same on
-any machine to a fraction of a percent. In the last line the broker's are.
+any machine to a fraction of a percent. In the last two lines the broker's are.
 
 usage: builddir=BUILD instructions.py"""
 import os
@@ -13,8 +13,10 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'
 import broker as interop  # noqa: E402
 
 BUILD = os.environ.get('builddir', '.')
-SIZES = {'0': '100 B', '1': '1 KB'}  # by the rows of bench_producer
-RUNS = (('libmq', '0'), ('librdkafka', '0'), ('libmq', '1'), ('librdkafka', '1'), ('inproc', '0'))
+# By the rows of bench_producer.
+SIZES = {'0': '100 B', '1': '1 KB', '4': '100 B, linger.ms=0'}
+RUNS = (('libmq', '0'), ('librdkafka', '0'), ('libmq', '1'), ('librdkafka', '1'), ('inproc', '0'),
+        ('inproc', '4'))
 RECORDS = (40000, 120000)
 
 
@@ -33,8 +35,8 @@ def main():
         for side, row in RUNS:
             few, many = (count(side, row, n, broker) for n in RECORDS)
             # Each run sends a quarter more to warm up, and of large records a quarter.
-            n = (RECORDS[1] - RECORDS[0]) * 5 / 4 / (1 if row == '0' else 4)
-            print('%-10s %-5s %6.0f instructions a record' % (side, SIZES[row], (many - few) / n),
+            n = (RECORDS[1] - RECORDS[0]) * 5 / 4 / (4 if row == '1' else 1)
+            print('%-10s %-18s %6.0f instructions a record' % (side, SIZES[row], (many - few) / n),
                   flush=True)
 
 
