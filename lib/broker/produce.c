@@ -64,7 +64,6 @@ static void settle(struct mq_produce *produce, struct mq_list *tasks)
 static void appended(struct mq_partition_append *append, mq_err err, struct mq_list *tasks)
 {
 	struct mq_produce_part *part = mq_container_of(append, struct mq_produce_part, append);
-	struct mq_log_marks marks;
 
 	part->pending = false;
 	if (!err && part->produce->expired)
@@ -72,9 +71,8 @@ static void appended(struct mq_partition_append *append, mq_err err, struct mq_l
 	if (err) {
 		mq_produce_fail(part, err, NULL);
 	} else {
-		mq_log_marks(part->partition->log, &marks);
 		part->out->base_offset = append->log.base_offset;
-		part->out->log_start_offset = marks.start_offset;
+		part->out->log_start_offset = part->partition->start_offset;
 		if (part->conf.log_append_time)
 			part->out->log_append_time_ms = part->produce->now_ms;
 	}

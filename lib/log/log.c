@@ -143,12 +143,7 @@ void mq_log_set_full(struct mq_log *log, bool full)
 
 bool mq_log_failed(const struct mq_log *log)
 {
-	bool failed;
-
-	mq_log_lock(log);
-	failed = log->failed;
-	mq_log_unlock(log);
-	return failed;
+	return log->failed;
 }
 
 const char *mq_log_topic(const struct mq_log *log)
@@ -188,9 +183,8 @@ void mq_log_set_conf(struct mq_log *log, const struct mq_log_conf *conf)
 	mq_log_unlock(log);
 }
 
-void mq_log_marks(const struct mq_log *log, struct mq_log_marks *out)
+void mq_log_marks_locked(const struct mq_log *log, struct mq_log_marks *out)
 {
-	mq_log_lock(log);
 	*out = (struct mq_log_marks){
 	    .start_offset = log->start_offset,
 	    .end_offset = log->end_offset,
@@ -198,6 +192,12 @@ void mq_log_marks(const struct mq_log *log, struct mq_log_marks *out)
 	    .first_unstable = mq_producers_first_unstable(&log->producers),
 	    .size = log->size,
 	};
+}
+
+void mq_log_marks(const struct mq_log *log, struct mq_log_marks *out)
+{
+	mq_log_lock(log);
+	mq_log_marks_locked(log, out);
 	mq_log_unlock(log);
 }
 

@@ -27,6 +27,7 @@
 #include "base/logger.h"
 #include "base/uuid.h"
 #include "env/env.h"
+#include "record/batch.h"
 
 struct mq_log;
 struct mq_segment;
@@ -102,10 +103,12 @@ struct mq_append {
 	void *owner;         /* the caller's */
 
 	/* Private: a repetition of a batch that is still queued; how many batches
-	 * and markers these are; and their greatest timestamp and epoch. */
+	 * and markers these are; their greatest timestamp and epoch; and the first
+	 * of them, so that it is not parsed at each step. */
 	bool shadow;
 	int32_t n_batches, n_controls, last_epoch;
 	int64_t max_timestamp;
+	struct mq_batch first;
 };
 
 /* [L] Checks, reserves offsets, queues. Errors: the sequence errors of
@@ -117,12 +120,18 @@ mq_err mq_log_append(struct mq_log *log, struct mq_append *append);
 /* [L] True: there is something to write and the caller is now the writer. */
 bool mq_log_write_begin(struct mq_log *log);
 
+/* [L] The two above at once. */
+mq_err mq_log_append_begin(struct mq_log *log, struct mq_append *append, bool *writer);
+
 /* [U] Writes what was queued at begin. */
 void mq_log_write_run(struct mq_log *log);
 
 /* [L] Publishes, and appends the finished ones (err set) to done. The caller
  * is no longer the writer and should try mq_log_write_begin() again. */
 void mq_log_write_end(struct mq_log *log, struct mq_list *done);
+
+/* [L] The end, the marks as they are then, and the next begin at once. */
+bool mq_log_write_next(struct mq_log *log, struct mq_list *done, struct mq_log_marks *marks);
 
 /* --- flushing ----------------------------------------------------------- */
 

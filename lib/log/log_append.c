@@ -32,11 +32,33 @@ static bool counts(const struct mq_batch *batch, bool is_marker)
 	return mq_batch_has_producer_id(batch) && (is_marker || !mq_batch_is_control(batch));
 }
 
+/* The batches of an append that was examined, one after the other. */
+struct walk {
+	struct mq_batch_iter it;
+	struct mq_batch batch;
+	struct mq_control control;
+	bool is_marker;
+};
+
+static bool walk_next(struct walk *walk)
+{
+	return walk->it.at < walk->it.end &&
+	       mq_log_next_batch(&walk->it, &walk->batch, &walk->control, &walk->is_marker);
+}
+
+static void walk_first(struct walk *walk, const struct mq_append *append)
+{
+	walk->batch = append->first;
+	walk->is_marker = mq_log_marker(&walk->batch, &walk->control);
+	mq_batch_iter_init(&walk->it, (const uint8_t *)append->data + walk->batch.size,
+			   append->size - walk->batch.size);
+}
+
 /* --- what append checks ------------------------------------------------------ */
 
 /* A run of batches as it came, its offsets not yet final: the totals, and room
  * for what they will change. */
-static mq_err examine(struct mq_log *log, struct mq_append *append, struct mq_batch *first)
+static mq_err examine(struct mq_log *log, struct mq_append *append)
 {
 	int64_t next_offset = log->next_offset;
 	struct mq_control control;
@@ -49,9 +71,9 @@ static mq_err examine(struct mq_log *log, struct mq_append *append, struct mq_ba
 	    append->origin == MQ_APPEND_REPLICA ? MQ_NO_LEADER_EPOCH : append->leader_epoch;
 	append->max_timestamp = MQ_NO_TIMESTAMP;
 	mq_batch_iter_init(&it, append->data, append->size);
-	while (mq_log_next_batch(&it, &batch, &control, &is_marker)) {
+	while (it.at < it.end && mq_log_next_batch(&it, &batch, &control, &is_marker)) {
 		if (append->n_batches == 0)
-			*first = batch;
+			append->first = batch;
 		if (append->origin == MQ_APPEND_REPLICA) {
 			if (batch.base_offset < next_offset)
 				return MQ_E_CORRUPT_MESSAGE;
@@ -72,10 +94,10 @@ static mq_err examine(struct mq_log *log, struct mq_append *append, struct mq_ba
 	if (append->origin == MQ_APPEND_CLIENT && append->n_controls)
 		return MQ_E_INVALID_RECORD;
 	append->base_offset =
-	    append->origin == MQ_APPEND_REPLICA ? first->base_offset : log->next_offset;
+	    append->origin == MQ_APPEND_REPLICA ? append->first.base_offset : log->next_offset;
 	append->last_offset = append->origin == MQ_APPEND_REPLICA
 				  ? next_offset - 1
-				  : log->next_offset + first->last_offset_delta;
+				  : log->next_offset + append->first.last_offset_delta;
 	return MQ_OK;
 }
 
@@ -96,19 +118,20 @@ static void repeat(struct mq_log *log, struct mq_append *append,
 /* Patches the batch and counts it for the producers. */
 static void reserve(struct mq_log *log, struct mq_append *append)
 {
-	struct mq_control control;
-	struct mq_batch_iter it;
-	struct mq_batch batch;
-	bool is_marker;
+	struct walk walk;
 
 	if (append->origin != MQ_APPEND_REPLICA) {
 		mq_batch_set_base_offset(append->data, append->base_offset);
 		mq_batch_set_leader_epoch(append->data, append->leader_epoch);
+		append->first.base_offset = append->base_offset;
+		append->first.leader_epoch = append->leader_epoch;
 	}
-	mq_batch_iter_init(&it, append->data, append->size);
-	while (mq_log_next_batch(&it, &batch, &control, &is_marker))
-		if (counts(&batch, is_marker))
-			mq_producers_reserve(&log->producers, &batch, is_marker ? &control : NULL);
+	walk_first(&walk, append);
+	do {
+		if (counts(&walk.batch, walk.is_marker))
+			mq_producers_reserve(&log->producers, &walk.batch,
+					     walk.is_marker ? &walk.control : NULL);
+	} while (walk_next(&walk));
 	log->next_offset = append->last_offset + 1;
 	mq_list_push(&log->queue, &append->node);
 }
@@ -117,7 +140,6 @@ static mq_err append_locked(struct mq_log *log, struct mq_append *append)
 {
 	struct mq_producer_batch known;
 	struct mq_control control;
-	struct mq_batch first;
 	bool is_marker;
 	mq_err err;
 
@@ -127,16 +149,16 @@ static mq_err append_locked(struct mq_log *log, struct mq_append *append)
 		return MQ_E_MESSAGE_TOO_LARGE;
 	if (append->size > log->conf.segment_bytes && append->origin != MQ_APPEND_REPLICA)
 		return MQ_E_RECORD_LIST_TOO_LARGE;
-	err = examine(log, append, &first);
+	err = examine(log, append);
 	if (err != MQ_OK)
 		return err;
 	/* Parsing knew the offset the producer sent, not this one. */
 	if (append->last_offset < append->base_offset || append->last_offset == INT64_MAX)
 		return MQ_E_CORRUPT_MESSAGE;
-	is_marker = mq_log_marker(&first, &control);
-	if (counts(&first, is_marker)) {
-		err = mq_producers_check(&log->producers, &first, is_marker ? &control : NULL,
-					 append->origin, &known);
+	is_marker = mq_log_marker(&append->first, &control);
+	if (counts(&append->first, is_marker)) {
+		err = mq_producers_check(&log->producers, &append->first,
+					 is_marker ? &control : NULL, append->origin, &known);
 		if (err == MQ_E_DUPLICATE_SEQUENCE_NUMBER) {
 			repeat(log, append, &known);
 			return MQ_OK;
@@ -148,16 +170,43 @@ static mq_err append_locked(struct mq_log *log, struct mq_append *append)
 	return MQ_OK;
 }
 
-mq_err mq_log_append(struct mq_log *log, struct mq_append *append)
+static bool write_begin_locked(struct mq_log *log)
 {
-	mq_err err;
+	bool mine = !log->writing && !mq_list_empty(&log->queue);
 
+	if (mine)
+		log->writing = true;
+	return mine;
+}
+
+static void append_init(struct mq_append *append)
+{
 	append->duplicate = append->shadow = false;
 	append->base_offset = append->last_offset = -1;
 	append->err = MQ_OK;
 	mq_list_init(&append->node);
+}
+
+mq_err mq_log_append(struct mq_log *log, struct mq_append *append)
+{
+	mq_err err;
+
+	append_init(append);
 	mq_log_lock(log);
 	err = append_locked(log, append);
+	mq_log_unlock(log);
+	return err;
+}
+
+mq_err mq_log_append_begin(struct mq_log *log, struct mq_append *append, bool *writer)
+{
+	mq_err err;
+
+	append_init(append);
+	mq_log_lock(log);
+	err = append_locked(log, append);
+	if (err == MQ_OK)
+		*writer = write_begin_locked(log);
 	mq_log_unlock(log);
 	return err;
 }
@@ -169,9 +218,7 @@ bool mq_log_write_begin(struct mq_log *log)
 	bool mine;
 
 	mq_log_lock(log);
-	mine = !log->writing && !mq_list_empty(&log->queue);
-	if (mine)
-		log->writing = true;
+	mine = write_begin_locked(log);
 	mq_log_unlock(log);
 	return mine;
 }
@@ -296,24 +343,27 @@ static int plan_write(struct mq_log *log)
 	return reserve_room(log, active) && plan_epochs(log) ? 0 : -ENOMEM;
 }
 
-/* Starts a new segment when there is none or the first append does not fit. */
+/* Starts a new segment when there is none or the first append does not fit. The
+ * mutex is held, and given up meanwhile. */
 static int roll_if_needed(struct mq_log *log)
 {
 	struct mq_segment *active;
 	const struct mq_append *a;
 	int64_t base_offset, now_ms;
-	bool roll;
+	int rc;
 
-	mq_log_lock(log);
 	while (log->busy)
 		mq_cond_wait(&log->unbusy, &log->mutex, MQ_NEVER_US);
 	active = mq_log_active(log);
 	a = queue_first_write(log);
-	roll = a && (!active || active->sealed || needs_roll(log, active, a));
-	base_offset = a ? a->base_offset : 0;
-	now_ms = a ? a->now_ms : 0;
+	if (!a || (active && !active->sealed && !needs_roll(log, active, a)))
+		return 0;
+	base_offset = a->base_offset;
+	now_ms = a->now_ms;
 	mq_log_unlock(log);
-	return roll ? mq_log_roll_to(log, base_offset, now_ms) : 0;
+	rc = mq_log_roll_to(log, base_offset, now_ms);
+	mq_log_lock(log);
+	return rc;
 }
 
 static int write_planned(struct mq_log *log)
@@ -360,17 +410,17 @@ static int write_epochs(struct mq_log *log)
 
 void mq_log_write_run(struct mq_log *log)
 {
-	int rc = roll_if_needed(log);
+	int rc;
 
-	if (rc == 0) {
-		mq_log_lock(log);
+	mq_log_lock(log);
+	rc = roll_if_needed(log);
+	if (rc == 0)
 		rc = log->failed ? -EIO : 0;
-		if (rc == 0 && mq_log_active(log))
-			rc = plan_write(log);
-		else if (rc == 0)
-			mq_list_append(&log->write.appends, &log->queue); /* only shadows */
-		mq_log_unlock(log);
-	}
+	if (rc == 0 && mq_log_active(log))
+		rc = plan_write(log);
+	else if (rc == 0)
+		mq_list_append(&log->write.appends, &log->queue); /* only shadows */
+	mq_log_unlock(log);
 	if (rc == 0)
 		rc = write_epochs(log);
 	if (rc == 0)
@@ -413,18 +463,17 @@ static void publish(struct mq_log *log)
 	log->changed = true;
 	mq_list_each (node, &w->appends) {
 		const struct mq_append *a = mq_list_entry(node, struct mq_append, node);
-		struct mq_control control;
-		struct mq_batch_iter it;
-		struct mq_batch batch;
-		bool is_marker;
+		struct walk walk;
 
 		if (a->shadow)
 			continue;
 		if (log->end_offset <= log->flushed_offset)
 			log->unflushed_since_ms = a->now_ms;
-		mq_batch_iter_init(&it, a->data, a->size);
-		while (mq_log_next_batch(&it, &batch, &control, &is_marker))
-			publish_batch(log, w->segment, &batch, is_marker ? &control : NULL);
+		walk_first(&walk, a);
+		do {
+			publish_batch(log, w->segment, &walk.batch,
+				      walk.is_marker ? &walk.control : NULL);
+		} while (walk_next(&walk));
 		w->segment->mtime_ms = MQ_MAX(w->segment->mtime_ms, a->now_ms);
 	}
 }
@@ -452,12 +501,11 @@ static void take_back(struct mq_log *log)
 		       strerror(w->errnum));
 }
 
-void mq_log_write_end(struct mq_log *log, struct mq_list *done)
+static void write_end_locked(struct mq_log *log, struct mq_list *done)
 {
 	struct mq_write *w = &log->write;
 	struct mq_list *node;
 
-	mq_log_lock(log);
 	assert(log->writing);
 	if (w->errnum == 0)
 		publish(log);
@@ -473,5 +521,23 @@ void mq_log_write_end(struct mq_log *log, struct mq_list *done)
 	w->errnum = 0;
 	w->tail_unknown = false;
 	log->writing = false;
+}
+
+void mq_log_write_end(struct mq_log *log, struct mq_list *done)
+{
+	mq_log_lock(log);
+	write_end_locked(log, done);
 	mq_log_unlock(log);
+}
+
+bool mq_log_write_next(struct mq_log *log, struct mq_list *done, struct mq_log_marks *marks)
+{
+	bool more;
+
+	mq_log_lock(log);
+	write_end_locked(log, done);
+	mq_log_marks_locked(log, marks);
+	more = write_begin_locked(log);
+	mq_log_unlock(log);
+	return more;
 }

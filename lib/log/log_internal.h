@@ -51,7 +51,8 @@ struct mq_log {
 	int64_t next_offset; /* behind what is queued */
 	int64_t size;
 	int64_t unflushed_since_ms; /* wall clock of the oldest unflushed append */
-	bool failed, full;
+	atomic_bool failed; /* set with the mutex held, read anywhere */
+	bool full;
 	bool writing, busy, flushing;
 	bool dir_dirty; /* entries of the directory may not be durable */
 	bool changed;   /* since a clean open: closing has something to write */
@@ -75,6 +76,9 @@ static inline struct mq_segment *mq_log_active(const struct mq_log *log)
 {
 	return log->n_segments ? log->segments[log->n_segments - 1] : NULL;
 }
+
+/* The mutex is held. */
+void mq_log_marks_locked(const struct mq_log *log, struct mq_log_marks *out);
 
 /* Index of the last segment whose base is <= offset; -1 when all are above. */
 int mq_log_segment_floor(const struct mq_log *log, int64_t offset);

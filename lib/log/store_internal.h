@@ -128,6 +128,7 @@ struct mq_store {
 	struct mq_list doomed;
 	struct mq_store_job jobs[MQ_JOB_N];
 	int64_t said_due_us; /* what mq_store_due() last said */
+	atomic_bool sooner;  /* something may be due earlier than that; read anywhere */
 	int n_active;        /* jobs submitted that have not let go of the store */
 	bool closing;
 };

@@ -32,8 +32,11 @@ void mq_store_jobs_init(struct mq_store *store)
 
 void mq_store_arm(struct mq_store *store, enum mq_store_job_kind kind, int64_t due_us)
 {
-	if (due_us < store->jobs[kind].due_us)
-		store->jobs[kind].due_us = due_us;
+	if (due_us >= store->jobs[kind].due_us)
+		return;
+	store->jobs[kind].due_us = due_us;
+	if (due_us < store->said_due_us)
+		store->sooner = true;
 }
 
 static int64_t earliest(const struct mq_store *store)
@@ -53,18 +56,14 @@ int64_t mq_store_due(struct mq_store *store)
 
 	mq_mutex_lock(&store->mutex);
 	due = store->said_due_us = earliest(store);
+	store->sooner = false;
 	mq_mutex_unlock(&store->mutex);
 	return due;
 }
 
 bool mq_store_due_changed(struct mq_store *store)
 {
-	bool changed;
-
-	mq_mutex_lock(&store->mutex);
-	changed = earliest(store) < store->said_due_us;
-	mq_mutex_unlock(&store->mutex);
-	return changed;
+	return store->sooner;
 }
 
 /* Wall time to monotonic time; INT64_MAX stays. */
@@ -417,8 +416,10 @@ static void run_job(void *arg)
 	run[job->kind](store);
 	mq_mutex_lock(&store->mutex);
 	job->running = false;
-	if (earliest(store) < store->said_due_us)
+	if (earliest(store) < store->said_due_us) {
+		store->sooner = true;
 		due_changed = store->args.due_changed;
+	}
 	mq_mutex_unlock(&store->mutex);
 	if (due_changed)
 		due_changed(store->args.arg);
@@ -456,7 +457,8 @@ void mq_store_run_due(struct mq_store *store, int64_t now_us)
 			continue;
 		mq_mutex_lock(&store->mutex);
 		job->running = false;
-		job->due_us = now_us + RETRY_US;
+		job->due_us = INT64_MAX;
+		mq_store_arm(store, kind, now_us + RETRY_US);
 		store->n_active--;
 		mq_mutex_unlock(&store->mutex);
 	}

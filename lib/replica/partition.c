@@ -109,10 +109,11 @@ int64_t mq_partition_lso(const struct mq_partition *partition)
 }
 
 /* Only this broker is in sync, so its own end is what all have. */
-static void update_watermark(struct mq_partition *partition, const struct mq_log_marks *marks)
+static void take_marks(struct mq_partition *partition, const struct mq_log_marks *marks)
 {
 	int64_t hw = marks->end_offset;
 
+	partition->start_offset = marks->start_offset;
 	if (mq_log_conf(partition->log)->flush_before_ack)
 		hw = MQ_MIN(hw, marks->flushed_offset);
 	if (hw > partition->high_watermark)
@@ -121,14 +122,12 @@ static void update_watermark(struct mq_partition *partition, const struct mq_log
 		partition->committed_bytes = partition->appended_bytes;
 }
 
-static int64_t mark_value(const struct mq_partition *partition, enum mq_mark mark)
+static int64_t mark_value(const struct mq_partition *partition, const struct mq_log_marks *marks,
+			  enum mq_mark mark)
 {
-	struct mq_log_marks marks;
-
 	if (mark == MQ_MARK_HW)
 		return partition->high_watermark;
-	mq_log_marks(partition->log, &marks);
-	return mark == MQ_MARK_LEO ? marks.end_offset : marks.flushed_offset;
+	return mark == MQ_MARK_LEO ? marks->end_offset : marks->flushed_offset;
 }
 
 /* New waiters mostly wait for the end: looked for from behind. */
@@ -233,22 +232,29 @@ static void flush_submit(struct mq_task *task)
 		flush_job(partition);
 }
 
+static void fire_moved(struct mq_partition *partition, const struct mq_log_marks *marks,
+		       struct mq_list *tasks)
+{
+	if (mq_log_failed(partition->log)) {
+		fire_all(partition, MQ_E_KAFKA_STORAGE_ERROR, tasks);
+		return;
+	}
+	fire_list(&partition->waiters[MQ_MARK_LEO], marks->end_offset, MQ_OK, tasks);
+	fire_list(&partition->waiters[MQ_MARK_FLUSHED], marks->flushed_offset, MQ_OK, tasks);
+	fire_list(&partition->waiters[MQ_MARK_HW], partition->high_watermark, MQ_OK, tasks);
+	begin_flush(partition, marks, tasks);
+}
+
 void mq_partition_moved(struct mq_partition *partition, struct mq_list *tasks)
 {
 	struct mq_log_marks marks;
 
 	if (!partition->log)
 		return;
-	if (mq_log_failed(partition->log)) {
-		fire_all(partition, MQ_E_KAFKA_STORAGE_ERROR, tasks);
-		return;
-	}
 	mq_log_marks(partition->log, &marks);
-	update_watermark(partition, &marks);
-	fire_list(&partition->waiters[MQ_MARK_LEO], marks.end_offset, MQ_OK, tasks);
-	fire_list(&partition->waiters[MQ_MARK_FLUSHED], marks.flushed_offset, MQ_OK, tasks);
-	fire_list(&partition->waiters[MQ_MARK_HW], partition->high_watermark, MQ_OK, tasks);
-	begin_flush(partition, &marks, tasks);
+	if (!mq_log_failed(partition->log))
+		take_marks(partition, &marks);
+	fire_moved(partition, &marks, tasks);
 }
 
 void mq_shard_moved(struct mq_shard *shard, struct mq_list *tasks)
@@ -280,7 +286,8 @@ static void append_fire(struct mq_waiter *waiter, mq_err err, struct mq_list *ta
 }
 
 /* It is in the log: done, or waits for its mark. */
-static void settle(struct mq_partition_append *append, struct mq_list *tasks)
+static void settle(struct mq_partition_append *append, const struct mq_log_marks *marks,
+		   struct mq_list *tasks)
 {
 	struct mq_partition *partition = append->partition;
 	enum mq_mark mark = append->until;
@@ -291,7 +298,7 @@ static void settle(struct mq_partition_append *append, struct mq_list *tasks)
 	append->waiter.fire = append_fire;
 	if (partition->lost)
 		append->done(append, partition->lost, tasks);
-	else if (mark_value(partition, mark) >= append->waiter.offset)
+	else if (mark_value(partition, marks, mark) >= append->waiter.offset)
 		append_fire(&append->waiter, MQ_OK, tasks);
 	else
 		mq_partition_wait(partition, mark, &append->waiter);
@@ -301,6 +308,7 @@ mq_err mq_partition_append(struct mq_partition *partition, struct mq_partition_a
 			   bool *write, struct mq_list *tasks)
 {
 	mq_err err = mq_partition_check(partition, -1);
+	struct mq_log_marks marks;
 
 	if (err)
 		return err;
@@ -314,28 +322,29 @@ mq_err mq_partition_append(struct mq_partition *partition, struct mq_partition_a
 	append->log.err = MQ_OK;
 	mq_list_init(&append->log.node);
 	mq_list_init(&append->waiter.node);
-	err = mq_log_append(partition->log, &append->log);
+	err = mq_log_append_begin(partition->log, &append->log, write);
 	if (err)
 		return err;
-	*write = false;
-	if (append->log.duplicate)
-		settle(append, tasks);
-	else
-		*write = mq_log_write_begin(partition->log);
+	if (append->log.duplicate) {
+		mq_log_marks(partition->log, &marks);
+		partition->start_offset = marks.start_offset;
+		settle(append, &marks, tasks);
+	}
 	return MQ_OK;
 }
 
-static void publish(struct mq_partition *partition, struct mq_list *tasks)
+/* True: more has come, and is to be written. */
+static bool publish(struct mq_partition *partition, struct mq_list *tasks)
 {
 	struct mq_log_marks marks;
 	struct mq_list done, *it;
+	bool more;
 
 	mq_list_init(&done);
-	mq_log_write_end(partition->log, &done);
+	more = mq_log_write_next(partition->log, &done, &marks);
 	mq_list_each (it, &done)
 		partition->appended_bytes += mq_list_entry(it, struct mq_append, node)->size;
-	mq_log_marks(partition->log, &marks);
-	update_watermark(partition, &marks);
+	take_marks(partition, &marks);
 	while (!mq_list_empty(&done)) {
 		struct mq_append *log = mq_list_entry(done.next, struct mq_append, node);
 		struct mq_partition_append *append =
@@ -345,9 +354,10 @@ static void publish(struct mq_partition *partition, struct mq_list *tasks)
 		if (log->err)
 			append->done(append, log->err, tasks);
 		else
-			settle(append, tasks);
+			settle(append, &marks, tasks);
 	}
-	mq_partition_moved(partition, tasks);
+	fire_moved(partition, &marks, tasks);
+	return more;
 }
 
 void mq_partition_write(struct mq_partition *partition)
@@ -359,8 +369,7 @@ void mq_partition_write(struct mq_partition *partition)
 	do {
 		mq_log_write_run(partition->log);
 		shard->enter(shard, &tasks);
-		publish(partition, &tasks);
-		more = mq_log_write_begin(partition->log);
+		more = publish(partition, &tasks);
 		shard->leave(shard, &tasks);
 	} while (more);
 }

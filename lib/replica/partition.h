@@ -104,6 +104,7 @@ struct mq_partition {
 	int32_t n_isr;
 
 	int64_t high_watermark;
+	int64_t start_offset; /* the log's, when its marks were last looked at */
 	/* Bytes written since opening, and at least how many of them are below the
 	 * watermark: what a fetch that waits for min_bytes goes by. */
 	int64_t appended_bytes, committed_bytes;
