@@ -107,6 +107,7 @@ struct mq_struct {
 	const char *name; /* the C tag */
 	uint32_t size;
 	uint16_t n_fields;
+	uint16_t number; /* counts them */
 	const struct mq_field *fields;
 };
 

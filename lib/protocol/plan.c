@@ -56,6 +56,8 @@ static void init_number(const struct mq_field *f, void *at)
 	}
 }
 
+static void init_fields(const struct mq_struct *s, void *out);
+
 static void init_field(const struct mq_field *f, void *out)
 {
 	void *at = mq_member(out, f->offset);
@@ -68,7 +70,7 @@ static void init_field(const struct mq_field *f, void *out)
 		*n = f->default_null ? -1 : 0;
 		break;
 	case MQ_SHAPE_STRUCT:
-		mq_struct_init(mq_field_element(f), at);
+		init_fields(mq_field_element(f), at);
 		break;
 	case MQ_SHAPE_STRUCTP: /* NULL already */
 		break;
@@ -82,17 +84,50 @@ static void init_field(const struct mq_field *f, void *out)
 	}
 }
 
-void mq_struct_init(const struct mq_struct *s, void *out)
+static void init_fields(const struct mq_struct *s, void *out)
 {
 	memset(out, 0, s->size);
 	for (uint16_t i = 0; i < s->n_fields; i++)
 		init_field(&s->fields[i], out);
 }
 
+/* A struct with every field at its default, made at the first use and kept like the
+ * plans; of two threads the first wins. NULL: out of memory. */
+static const void *image_of(const struct mq_struct *s)
+{
+	void *_Atomic *slot = mq_struct_image(s);
+	void *image = atomic_load_explicit(slot, memory_order_acquire), *other = NULL;
+
+	if (image)
+		return image;
+	image = malloc(MQ_MAX(s->size, 1u));
+	if (!image)
+		return NULL;
+	init_fields(s, image);
+	if (atomic_compare_exchange_strong(slot, &other, image))
+		return image;
+	free(image);
+	return other;
+}
+
+void mq_struct_init(const struct mq_struct *s, void *out)
+{
+	const void *image = image_of(s);
+
+	if (image)
+		memcpy(out, image, s->size);
+	else
+		init_fields(s, out);
+}
+
 void *mq_struct_array(struct mq_arena *arena, const struct mq_struct *s, size_t n)
 {
-	uint8_t *array = mq_arena_array(arena, MQ_MAX(n, 1u), s->size);
+	uint8_t *array;
+	size_t size;
 
+	if (__builtin_mul_overflow(MQ_MAX(n, 1u), s->size, &size))
+		return NULL;
+	array = mq_arena_get(arena, size);
 	if (!array)
 		return NULL;
 	mq_struct_init(s, array);
@@ -205,14 +240,15 @@ static bool op_make(struct mq_op *op, const struct mq_field *f, int16_t version,
 	return true;
 }
 
-/* Room for a plan of s with every list at its greatest, in one block. */
+/* Room for a plan of s with every list at its greatest, in one block; its defaults
+ * are there. */
 static struct mq_plan *plan_alloc(const struct mq_struct *s, struct mq_op **ops,
 				  struct mq_op **tags, struct mq_op **absent)
 {
 	size_t n = s->n_fields;
 	size_t at = (sizeof(struct mq_plan) + 15) & ~(size_t)15;
-	size_t defaults = (at + 3 * n * sizeof(struct mq_op) + 15) & ~(size_t)15;
-	uint8_t *block = calloc(1, defaults + s->size);
+	const void *defaults = image_of(s);
+	uint8_t *block = defaults ? calloc(1, at + 3 * n * sizeof(struct mq_op)) : NULL;
 	struct mq_plan *plan = (void *)block;
 
 	if (!block)
@@ -220,12 +256,11 @@ static struct mq_plan *plan_alloc(const struct mq_struct *s, struct mq_op **ops,
 	*ops = (void *)(block + at);
 	*tags = *ops + n;
 	*absent = *tags + n;
-	mq_struct_init(s, block + defaults);
 	plan->of = s;
 	plan->ops = *ops;
 	plan->tags = *tags;
 	plan->absent = *absent;
-	plan->defaults = block + defaults;
+	plan->defaults = defaults;
 	return plan;
 }
 

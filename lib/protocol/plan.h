@@ -39,6 +39,9 @@ const struct mq_plan *mq_plan_get(const struct mq_message *msg, int16_t version)
 /* Whether a field, in the struct at in, has its default. */
 bool mq_field_is_default(const struct mq_field *field, const void *in);
 
+/* Where a struct's defaults are kept once they have been asked for; NULL until then. */
+void *_Atomic *mq_struct_image(const struct mq_struct *s);
+
 /* The address of a member. */
 static inline void *mq_member(void *s, uint16_t offset)
 {

@@ -4,6 +4,7 @@
  */
 #include "protocol/api.h"
 #include "protocol/messages.h"
+#include "protocol/plan.h"
 
 #define MQ_WIRE_TABLES
 #undef MQ_STRUCT
@@ -45,6 +46,13 @@ static const struct mq_struct *const structs[] = {
 #undef MQ_STRUCT
 #undef MQ_MESSAGE
 
+void *_Atomic *mq_struct_image(const struct mq_struct *s)
+{
+	static void *_Atomic images[sizeof(structs) / sizeof(structs[0])];
+
+	return &images[s->number];
+}
+
 const char *mq_field_name(const struct mq_field *field)
 {
 	return (const char *)&names + field->name;
@@ -77,6 +85,7 @@ const struct mq_struct *mq_field_element(const struct mq_field *field)
 	    .name = #tag,                                                                          \
 	    .size = sizeof(struct tag),                                                            \
 	    .n_fields = sizeof(tag##_fields) / sizeof(tag##_fields[0]),                            \
+	    .number = tag##_number,                                                                \
 	    .fields = tag##_fields,                                                                \
 	};
 
