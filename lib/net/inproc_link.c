@@ -18,10 +18,12 @@ struct mq_inproc {
 	struct mq_list node;
 	char *name; /* NULL: none */
 	struct mq_service *service;
-	struct mq_mutex lock; /* guards what follows */
+	/* Who enters counts first and then looks, who closes says so first and then
+	 * counts: so one of the two sees the other. */
+	atomic_uint inside; /* threads in the service */
+	atomic_bool closed;
+	struct mq_mutex lock; /* guards what follows, and waiting for empty */
 	struct mq_cond empty;
-	unsigned inside; /* threads in the service */
-	bool closed;
 	unsigned refs; /* the registration and the links */
 };
 
@@ -122,24 +124,23 @@ void mq_inproc_unregister(struct mq_inproc *inproc)
 	unref(inproc);
 }
 
-static bool enter(struct mq_inproc *inproc)
-{
-	bool open;
-
-	mq_mutex_lock(&inproc->lock);
-	open = !inproc->closed;
-	if (open)
-		inproc->inside++;
-	mq_mutex_unlock(&inproc->lock);
-	return open;
-}
-
+/* The link that leads here holds a reference meanwhile. */
 static void leave(struct mq_inproc *inproc)
 {
+	if (atomic_fetch_sub(&inproc->inside, 1) > 1 || !atomic_load(&inproc->closed))
+		return;
 	mq_mutex_lock(&inproc->lock);
-	if (--inproc->inside == 0 && inproc->closed)
-		mq_cond_broadcast(&inproc->empty);
+	mq_cond_broadcast(&inproc->empty);
 	mq_mutex_unlock(&inproc->lock);
+}
+
+static bool enter(struct mq_inproc *inproc)
+{
+	atomic_fetch_add(&inproc->inside, 1);
+	if (!atomic_load(&inproc->closed))
+		return true;
+	leave(inproc);
+	return false;
 }
 
 static void inproc_start(struct mq_link *link, struct mq_call *call)
