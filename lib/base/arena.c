@@ -28,6 +28,12 @@ void mq_arena_init(struct mq_arena *arena, size_t used_max)
 	*arena = (struct mq_arena){.used_max = used_max};
 }
 
+void mq_arena_lend(struct mq_arena *arena, void *memory, size_t size)
+{
+	arena->next = memory;
+	arena->left = size;
+}
+
 void mq_arena_reset(struct mq_arena *arena)
 {
 	struct mq_arena_block *block, *next;

@@ -27,6 +27,10 @@ struct mq_memory {
 
 void mq_arena_init(struct mq_arena *arena, size_t used_max);
 
+/* Memory to begin with, aligned for any type: the caller's, who keeps it until the
+ * reset. The arena is empty. */
+void mq_arena_lend(struct mq_arena *arena, void *memory, size_t size);
+
 /* Gives everything back. The arena may be used again. */
 void mq_arena_reset(struct mq_arena *arena);
 

@@ -3,6 +3,7 @@
  * producer id, and the callbacks at the end.
  */
 #include <assert.h>
+#include <stdalign.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,9 @@
 
 /* How long one wait for a broker in this process takes at the end. */
 #define CANCEL_STEP_US 10000
+
+/* What the answer to a request of few partitions takes. */
+#define DIRECT_MEMORY 2048
 
 enum direct_state { STARTING, AWAY, ANSWERED };
 
@@ -42,6 +46,7 @@ struct mq_produce_call {
 	mq_err answer; /* of a direct call */
 	int64_t deadline_us;
 	struct mq_post post;
+	alignas(max_align_t) char memory[DIRECT_MEMORY];
 };
 
 /* --- the request -------------------------------------------------------------------- */
@@ -203,7 +208,8 @@ static void take_partition(struct mq_produce_call *call, size_t guess, mq_bytes 
 }
 
 /* The outcome of a request. The lock is held. */
-static void complete(struct mq_produce_call *call, mq_err err, const char *text, bool sent)
+static void complete(struct mq_produce_call *call, mq_err err, const char *text, bool sent,
+		     int64_t now_us)
 {
 	struct mq_producer *p = call->p;
 	const struct mq_produce_response *response = call->req.call.response;
@@ -213,7 +219,6 @@ static void complete(struct mq_produce_call *call, mq_err err, const char *text,
 				     .append_time = -1,
 				     .log_start = -1,
 				     .sent = sent};
-	int64_t now_us = mq_env_now_us(p->env);
 	size_t memory_used = p->acc.memory_used, guess = 0;
 
 	for (int32_t t = 0; err == MQ_OK && response && t < response->n_responses; t++) {
@@ -273,12 +278,12 @@ static void produce_done(struct mq_request *req, mq_err err)
 	mq_mutex_lock(&p->lock);
 	if (err == MQ_OK && req->call.response) /* with acks=0 there is none */
 		learn_leaders(p, req->call.response);
-	complete(call, err, req->error.text, req->attempts > 0);
+	complete(call, err, req->error.text, req->attempts > 0, mq_env_now_us(p->env));
 	mq_prod_pump(p);
 	mq_mutex_unlock(&p->lock);
 }
 
-static void start_client(struct mq_produce_call *call)
+static void start_client(struct mq_produce_call *call, int64_t now_us)
 {
 	struct mq_producer *p = call->p;
 	struct mq_request *req = &call->req;
@@ -288,7 +293,7 @@ static void start_client(struct mq_produce_call *call)
 	req->route.id = call->broker->id;
 	req->once = true;
 	req->prepare = prepare;
-	req->deadline_us = mq_env_now_us(p->env) + (int64_t)p->acc.settings.request_ms * 1000;
+	req->deadline_us = now_us + (int64_t)p->acc.settings.request_ms * 1000;
 	mq_client_send(p->client, req);
 }
 
@@ -304,7 +309,7 @@ static const char *direct_text(mq_err err)
 }
 
 /* The lock is held. */
-static void direct_complete(struct mq_produce_call *call)
+static void direct_complete(struct mq_produce_call *call, int64_t now_us)
 {
 	struct mq_producer *p = call->p;
 
@@ -313,7 +318,8 @@ static void direct_complete(struct mq_produce_call *call)
 		call->answer = MQ_E_TIMED_OUT;
 	if (call->answer == MQ_E_CLOSED)
 		p->direct_down = true;
-	complete(call, call->answer, direct_text(call->answer), call->answer != MQ_E_CONNECT);
+	complete(call, call->answer, direct_text(call->answer), call->answer != MQ_E_CONNECT,
+		 now_us);
 }
 
 static void direct_post(struct mq_post *post)
@@ -322,7 +328,7 @@ static void direct_post(struct mq_post *post)
 	struct mq_producer *p = call->p;
 
 	mq_mutex_lock(&p->lock);
-	direct_complete(call);
+	direct_complete(call, mq_env_now_us(p->env));
 	mq_prod_pump(p);
 	mq_mutex_unlock(&p->lock);
 }
@@ -360,6 +366,7 @@ static bool start_direct(struct mq_produce_call *call)
 
 	memset(net, 0, sizeof(*net));
 	mq_arena_init(&net->arena, 0);
+	mq_arena_lend(&net->arena, call->memory, sizeof(call->memory));
 	mq_list_init(&net->node);
 	net->api_key = MQ_API_PRODUCE;
 	net->api_version = mq_produce_request_version_max;
@@ -432,13 +439,13 @@ static struct mq_produce_call *call_get(struct mq_producer *p)
 }
 
 /* Takes the next request that is ready. The lock is held. */
-static struct mq_produce_call *call_take(struct mq_producer *p)
+static struct mq_produce_call *call_take(struct mq_producer *p, int64_t now_us)
 {
 	struct mq_produce_call *call = call_get(p);
 
 	if (!call)
 		return NULL;
-	call->broker = mq_acc_drain(&p->acc, mq_env_now_us(p->env), &call->batches);
+	call->broker = mq_acc_drain(&p->acc, now_us, &call->batches);
 	if (!call->broker) {
 		mq_list_push(&p->unused, &call->list);
 		return NULL;
@@ -450,35 +457,36 @@ static struct mq_produce_call *call_take(struct mq_producer *p)
 		p->n_direct++;
 		atomic_store(&call->direct, STARTING);
 		call->late = false;
-		call->deadline_us =
-		    mq_env_now_us(p->env) + (int64_t)p->acc.settings.request_ms * 1000;
+		call->deadline_us = now_us + (int64_t)p->acc.settings.request_ms * 1000;
 		call->answer = direct_open(p);
 	}
 	return call;
 }
 
 /* A request that could not be made. The lock is held. */
-static void call_fail(struct mq_produce_call *call, const mq_error *error)
+static void call_fail(struct mq_produce_call *call, const mq_error *error, int64_t now_us)
 {
 	call->p->n_direct -= call->is_direct;
 	/* Nothing of it has come to the client. */
 	call->is_direct = true;
 	memset(&call->req.call, 0, sizeof(call->req.call));
 	mq_arena_init(&call->req.call.arena, 0);
-	complete(call, error->code, error->text, false);
+	complete(call, error->code, error->text, false, now_us);
 }
 
-/* Sends one request if one is ready. The lock is held, and given up meanwhile. */
-static bool send_one(struct mq_producer *p)
+/* Sends one request if one is ready. The lock is held, and given up meanwhile;
+ * *now_us is the time, also afterwards. */
+static bool send_one(struct mq_producer *p, int64_t *now_us)
 {
-	struct mq_produce_call *call = call_take(p);
-	mq_error error = {MQ_OK, ""};
+	struct mq_produce_call *call = call_take(p, *now_us);
+	mq_error error;
 	bool answered = false;
 	uint64_t bytes = 0;
 	size_t n = 0;
 
 	if (!call)
 		return false;
+	error.code = MQ_OK;
 	mq_mutex_unlock(&p->lock);
 	if (call_fill(call, &error) == MQ_OK) {
 		for (n = 0; n < call->n; n++)
@@ -486,24 +494,23 @@ static bool send_one(struct mq_producer *p)
 		if (call->is_direct)
 			answered = start_direct(call);
 	}
+	*now_us = mq_env_now_us(p->env);
 	mq_mutex_lock(&p->lock);
 	p->acc.counters.requests_sent += n > 0;
 	p->acc.counters.batches_sent += n;
 	p->acc.counters.bytes_sent += bytes;
 	if (error.code != MQ_OK)
-		call_fail(call, &error);
+		call_fail(call, &error, *now_us);
 	else if (answered)
-		direct_complete(call);
+		direct_complete(call, *now_us);
 	else if (n > 0 && !p->direct_name[0])
-		start_client(call);
+		start_client(call, *now_us);
 	return true;
 }
 
 /* Wakes the loop's thread if it has something to do before it wakes up anyway. */
-static void wake_if_due(struct mq_producer *p)
+static void wake_if_due(struct mq_producer *p, int64_t now_us)
 {
-	int64_t now_us = mq_env_now_us(p->env);
-
 	bool trim = p->acc.memory_unused > 0 && p->timer_us == INT64_MAX;
 
 	if (p->acc.txn_failure.code != MQ_OK || trim || mq_acc_due(&p->acc, now_us) < p->timer_us ||
@@ -519,7 +526,7 @@ void mq_prod_pump(struct mq_producer *p)
 	if (p->quiet)
 		return;
 	if (!on_loop && !p->direct_name[0]) {
-		wake_if_due(p);
+		wake_if_due(p, mq_env_now_us(p->env));
 		return;
 	}
 	if (p->pumping) {
@@ -531,9 +538,10 @@ void mq_prod_pump(struct mq_producer *p)
 	p->pumping = true;
 	do {
 		p->again = false;
-		mq_acc_step(&p->acc, mq_env_now_us(p->env));
+		now_us = mq_env_now_us(p->env);
+		mq_acc_step(&p->acc, now_us);
 		mq_ptxn_step(p);
-		while (send_one(p))
+		while (send_one(p, &now_us))
 			;
 		mq_prod_report(p);
 	} while (p->again);
@@ -548,7 +556,7 @@ void mq_prod_pump(struct mq_producer *p)
 		mq_timer_arm(&p->timer, due_us);
 		p->timer_us = due_us;
 	} else {
-		wake_if_due(p);
+		wake_if_due(p, now_us);
 	}
 }
 

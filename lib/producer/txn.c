@@ -121,10 +121,11 @@ static bool is_fatal_for_batch(mq_err err)
 void mq_ptxn_step(struct mq_producer *p)
 {
 	struct mq_ptxn *txn = &p->txn;
-	mq_error failure = p->acc.txn_failure;
+	mq_error failure;
 
-	if (failure.code == MQ_OK)
+	if (p->acc.txn_failure.code == MQ_OK)
 		return;
+	failure = p->acc.txn_failure;
 	txn->bump = true;
 	mq_ptxn_break(p, &failure, is_fatal_for_batch(failure.code));
 	p->acc.txn_failure.code = MQ_OK;
