@@ -88,6 +88,27 @@ START_TEST(out_of_memory_is_null)
 }
 END_TEST
 
+START_TEST(lent_memory_has_no_more_than_its_pieces_and_is_not_freed)
+{
+	static alignas(max_align_t) char lent[256];
+	struct mq_arena arena;
+
+	for (int round = 0; round < 2; round++) {
+		mq_arena_init(&arena, 0);
+		mq_arena_lend(&arena, lent, sizeof(lent));
+		for (int i = 0; i < 3; i++) {
+			char *p = mq_arena_get(&arena, 100);
+
+			ck_assert_ptr_nonnull(p);
+			ck_assert(i < 2 || p < lent || p >= lent + sizeof(lent));
+			memset(p, 0xaa, 100);
+		}
+		mq_arena_reset(&arena);
+		ck_assert_uint_eq(arena.left, 0);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -96,6 +117,7 @@ int main(void)
 	    a_limit_ends_the_giving,
 	    copies_keep_null_apart_from_empty,
 	    out_of_memory_is_null,
+	    lent_memory_has_no_more_than_its_pieces_and_is_not_freed,
 	};
 
 	return SUITE_RUN("arena", tests);
