@@ -8,7 +8,8 @@ import subprocess
 import sys
 import unittest
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
 from server import WORK, Kafka, fetch_jars, java  # noqa: E402
 from broker import Broker, kcat  # noqa: E402
 from groups_in_kafka import GroupsInKafka  # noqa: E402, F401
