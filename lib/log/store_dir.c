@@ -22,6 +22,25 @@ static mq_err too_long(const char *path, mq_error *error)
 	return mq_fail(error, MQ_E_IO, "the path %s is too long", path);
 }
 
+/* Makes the name of a directory durable, and those of the ones it is in. Not all
+ * of them need be ours to open; what could not be written is an error. */
+static int sync_name(struct mq_env *env, const char *path)
+{
+	struct mq_path at;
+	char *slash;
+	int rc = 0;
+
+	if (!mq_path_set(&at, "%s", path))
+		return -ENAMETOOLONG;
+	while (rc != -EIO && (slash = strrchr(at.s, '/')) && slash != at.s) {
+		*slash = '\0';
+		rc = mq_env_sync_dir(env, at.s);
+	}
+	if (rc != -EIO)
+		rc = mq_env_sync_dir(env, at.s[0] == '/' ? "/" : ".");
+	return rc == -EIO ? rc : 0;
+}
+
 /* Makes a directory and those above it. */
 static int make_dirs(struct mq_env *env, const char *path)
 {
@@ -40,14 +59,7 @@ static int make_dirs(struct mq_env *env, const char *path)
 		*slash = '/';
 	}
 	rc = mq_env_mkdir(env, path);
-	if (rc < 0 && rc != -EEXIST)
-		return rc;
-	slash = strrchr(at.s, '/');
-	if (slash == at.s)
-		return mq_env_sync_dir(env, "/");
-	if (slash)
-		*slash = '\0';
-	return mq_env_sync_dir(env, slash ? at.s : ".");
+	return rc < 0 && rc != -EEXIST ? rc : sync_name(env, path);
 }
 
 static mq_err take_lock(struct mq_store_dir *dir, mq_error *error)
@@ -109,8 +121,11 @@ mq_err mq_store_dir_begin(struct mq_store_dir *dir, mq_error *error)
 		return too_long(dir->path, error);
 	rc = mq_env_unlink(env, path.s);
 	dir->was_clean = rc == 0;
-	/* Partitions that a process made that was killed may not have durable names. */
-	if (rc == 0 || rc == -ENOENT)
+	/* What a process made that was killed may not have a durable name: partitions,
+	 * and the directory itself. */
+	if (rc == -ENOENT)
+		rc = sync_name(env, dir->path);
+	if (rc == 0)
 		rc = mq_env_sync_dir(env, dir->path);
 	if (rc < 0)
 		return mq_fail_errno(error, -rc, "cannot remove %s", path.s);
