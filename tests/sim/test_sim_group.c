@@ -101,10 +101,16 @@ static void play(void *arg)
 
 int main(int argc, char **argv)
 {
-	/* 32 and 48: a fetch asked for a partition and forgot it, once it was given up
-	 * and assigned again. */
-	static const struct sim_program program = {
-	    .name = "tests/sim/test_sim_group", .run = play, .first = 1, .n = 500};
+	/* A log directory made by a killed process went with the power. (Seeds 32 and 48:
+	 * a fetch asked for a partition and forgot it, once it was given up and
+	 * assigned again.) */
+	static const uint64_t kept[] = {52207};
+	static const struct sim_program program = {.name = "tests/sim/test_sim_group",
+						   .run = play,
+						   .first = 1,
+						   .n = 500,
+						   .kept = kept,
+						   .n_kept = 1};
 
 	return sim_main(&program, argc, argv);
 }
