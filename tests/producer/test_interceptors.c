@@ -163,7 +163,8 @@ START_TEST(idempotence_yields_or_insists_as_in_java)
 	    try_conf("max.in.flight.requests.per.connection", "6", "enable.idempotence", "true"),
 	    MQ_E_CONFIG);
 	ck_assert_int_eq(try_conf("max.in.flight.requests.per.connection", "6", NULL, NULL), MQ_OK);
-	ck_assert_int_eq(try_conf("transactional.id", "t", NULL, NULL), MQ_E_UNSUPPORTED);
+	ck_assert_int_eq(try_conf("transactional.id", "t", NULL, NULL), MQ_OK);
+	ck_assert_int_eq(try_conf("transactional.id", "t", "acks", "1"), MQ_E_CONFIG);
 	ck_assert_int_eq(try_conf("delivery.timeout.ms", "1000", NULL, NULL), MQ_E_CONFIG);
 	ck_assert_int_eq(try_conf("partitioner.class", "com.example.Mine", NULL, NULL),
 			 MQ_E_CONFIG);
