@@ -263,6 +263,10 @@ struct mq_acc_broker *mq_acc_drain(struct mq_acc *acc, int64_t now_us, struct mq
 mq_err mq_acc_close_batch(struct mq_acc_batch *batch, struct mq_codec_scratch *scratch,
 			  mq_error *error);
 
+/* Whether delivery.timeout.ms of a batch, or of the oldest one, is over. */
+bool mq_acc_is_expired(const struct mq_acc *acc, const struct mq_acc_batch *batch, int64_t now_us);
+bool mq_acc_has_expired(const struct mq_acc *acc, int64_t now_us);
+
 /* Ends batches whose delivery.timeout.ms is over; settles open questions of
  * sequences. Before each round of draining. */
 void mq_acc_step(struct mq_acc *acc, int64_t now_us);

@@ -139,6 +139,18 @@ static void expire(struct mq_acc *acc, struct mq_acc_batch *batch, int64_t now_u
 	mq_acc_end(acc, batch);
 }
 
+bool mq_acc_is_expired(const struct mq_acc *acc, const struct mq_acc_batch *batch, int64_t now_us)
+{
+	return now_us - batch->opened_us >= acc->settings.delivery_us;
+}
+
+bool mq_acc_has_expired(const struct mq_acc *acc, int64_t now_us)
+{
+	return !mq_list_empty(&acc->all) &&
+	       mq_acc_is_expired(acc, mq_list_entry(acc->all.next, struct mq_acc_batch, all),
+				 now_us);
+}
+
 void mq_acc_step(struct mq_acc *acc, int64_t now_us)
 {
 	struct mq_list *it, *tmp;
@@ -146,7 +158,7 @@ void mq_acc_step(struct mq_acc *acc, int64_t now_us)
 	mq_list_each_safe (it, tmp, &acc->all) {
 		struct mq_acc_batch *batch = mq_list_entry(it, struct mq_acc_batch, all);
 
-		if (now_us - batch->opened_us < acc->settings.delivery_us)
+		if (!mq_acc_is_expired(acc, batch, now_us))
 			break;
 		if (!batch->done)
 			expire(acc, batch, now_us);

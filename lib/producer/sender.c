@@ -518,6 +518,37 @@ static void wake_if_due(struct mq_producer *p, int64_t now_us)
 		mq_prod_wake(p);
 }
 
+/* What batches whose time is over learned from their last attempt may be old
+ * news: what is in the way now, of their request or of the metadata they wait
+ * for, ends up in their reports. On the loop's thread. */
+static void explain_expiring(struct mq_producer *p, int64_t now_us)
+{
+	struct mq_list *it, *jt;
+
+	mq_list_each (it, &p->calls) {
+		struct mq_produce_call *call = mq_list_entry(it, struct mq_produce_call, list);
+
+		if (call->is_direct)
+			continue;
+		mq_list_each (jt, &call->batches) {
+			struct mq_acc_batch *batch = mq_list_entry(jt, struct mq_acc_batch, list);
+
+			if (!batch->done && mq_acc_is_expired(&p->acc, batch, now_us))
+				mq_request_explain(&call->req, &batch->error);
+		}
+	}
+	if (!p->metadata.busy)
+		return;
+	mq_list_each (it, &p->acc.all) {
+		struct mq_acc_batch *batch = mq_list_entry(it, struct mq_acc_batch, all);
+
+		if (!mq_acc_is_expired(&p->acc, batch, now_us))
+			break;
+		if (!batch->done && !batch->in_request)
+			mq_request_explain(&p->metadata.req, &batch->error);
+	}
+}
+
 void mq_prod_pump(struct mq_producer *p)
 {
 	int64_t now_us, due_us = INT64_MAX;
@@ -539,6 +570,8 @@ void mq_prod_pump(struct mq_producer *p)
 	do {
 		p->again = false;
 		now_us = mq_env_now_us(p->env);
+		if (on_loop && mq_acc_has_expired(&p->acc, now_us))
+			explain_expiring(p, now_us);
 		mq_acc_step(&p->acc, now_us);
 		mq_ptxn_step(p);
 		while (send_one(p, &now_us))

@@ -165,6 +165,19 @@ static void recover(void)
 	ck_assert_int_eq(code, 0);
 }
 
+/* The request before may have failed for its client and still be on its way to
+ * the log: clients ask again then (CONCURRENT_TRANSACTIONS). */
+static void add(int32_t partition)
+{
+	int64_t deadline_us = mq_env_now_us(f.env) + 10000000;
+	int code;
+
+	while ((code = txn_add(&f, &producer, "t", partition)) &&
+	       mq_env_now_us(f.env) < deadline_us)
+		mq_core_tick(f.core, mq_env_now_us(f.env));
+	ck_assert_int_eq(code, 0);
+}
+
 static void check_committed(int n_puts)
 {
 	struct mq_fetch_request *r = fx_fetch_request(&f, 12, "t", 0, 0);
@@ -189,8 +202,8 @@ START_TEST(transactions_outlive_want_of_memory)
 	for (unsigned n = 1; more; n++) {
 		ck_assert_uint_lt(n, ALLOCATIONS_MAX);
 		more = starve(MQ_API_ADD_PARTITIONS_TO_TXN, 3, make_add(), n);
-		ck_assert_int_eq(starve(MQ_API_ADD_PARTITIONS_TO_TXN, 3, make_add(), 1000000),
-				 false);
+		add(0);
+		add(1);
 		ck_assert_int_eq(txn_put(&f, &producer, "t", 0, 1), 0);
 		n_puts++;
 		more |= starve(MQ_API_END_TXN, 3, make_end(n % 2), n);
