@@ -372,6 +372,7 @@ mq_err mq_fetcher_take(struct mq_cons *cons, mq_records **out, mq_error *error)
 		else if (records->n > 0 || !f->direct || !mq_fetch_direct_step(f))
 			break;
 	}
+	mq_records_cut(records, records->n); /* the last part, if it has got no records */
 	cons->counters.records_consumed += records->n;
 	/* Out of memory: better as they came than not at all. */
 	(void)intercept(cons, records);

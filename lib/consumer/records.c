@@ -88,9 +88,11 @@ mq_err mq_records_hold(struct mq_records *records, struct mq_held *held)
 
 mq_err mq_records_begin(struct mq_records *records, struct mq_sub_topic *topic, int32_t partition)
 {
-	struct mq_records_part *part = records->parts + records->n_parts;
+	struct mq_records_part *part;
 	void *array = records->parts;
 
+	mq_records_cut(records, records->n); /* a part that has got no records */
+	part = records->parts + records->n_parts;
 	if (records->n_parts > 0 && part[-1].topic == topic && part[-1].partition == partition)
 		return MQ_OK;
 	if (!room(&array, records->n_parts, &records->parts_capacity, sizeof(*part)))

@@ -479,6 +479,19 @@ START_TEST(a_set_knows_its_partitions)
 }
 END_TEST
 
+START_TEST(a_partition_without_records_is_not_in_the_set)
+{
+	size_t n;
+
+	ck_assert_int_eq(mq_records_begin(records, topic, 6), MQ_OK);
+	put(&(struct batch){.base = 0, .n = 3});
+	ck_assert_int_eq(read_all(0, MAX), MQ_E_END);
+	ck_assert_uint_eq(mq_records_partitions(records), 1);
+	ck_assert_int_eq(mq_records_of(records, 0, &n)->partition, 7);
+	ck_assert_uint_eq(n, 3);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -501,6 +514,7 @@ int main(void)
 	    records_that_were_taken_outlive_everything,
 	    the_next_fetch_goes_on_behind_whole_batches,
 	    a_set_knows_its_partitions,
+	    a_partition_without_records_is_not_in_the_set,
 	};
 
 	return SUITE_RUN_WITH("fetched", setup, teardown, tests);
