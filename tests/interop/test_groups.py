@@ -39,7 +39,8 @@ class Groups(unittest.TestCase):
 
     @unittest.skipUnless(NPM, 'kafkajs is not installed: make check-npm does it')
     def test_kafkajs_members_share_a_topic_with_others(self):
-        self.share_a_topic('groups-kafkajs', ['kafkajs', 'libmq', 'kafkajs', 'librdkafka'])
+        # Not the one that is paused: kafkajs stops for good when a commit finds it out of its group.
+        self.share_a_topic('groups-kafkajs', ['kafkajs', 'libmq', 'librdkafka', 'kafkajs'])
 
     def share_a_topic(self, topic, kinds):
         """The second is killed, the third paused, the last joins instead."""
