@@ -9,25 +9,16 @@
  * and that were not acknowledged. The program fails when fewer than KILLS did,
  * or when a record is missing, there twice, or out of order.
  */
-#include <arpa/inet.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <netinet/in.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
-#include <check.h>
 #include <mq/mq.h>
 
-#include "temp.h"
+#include "producer/victim.h"
 
 #define PARTITIONS 4
 #define WAIT_S     60
@@ -46,96 +37,11 @@ static struct {
 	const char *mq;
 } options = {10, 5, 20000, 0, "./mq"};
 
-static char dir[256], conf_path[300], log_path[300], address[32];
 static mq_producer *producer;
 static atomic_bool stop;
 static atomic_long delivered, failed;
 static long n_sent[PARTITIONS];
 static char last_error[MQ_ERROR_TEXT_MAX];
-
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-static void pause_s(double seconds)
-{
-	struct timespec t = {(time_t)seconds, (long)((seconds - (double)(time_t)seconds) * 1e9)};
-
-	nanosleep(&t, NULL);
-}
-
-static void die(const char *what)
-{
-	fprintf(stderr, "kill_test: %s: %s\n", what, strerror(errno));
-	exit(EXIT_FAILURE);
-}
-
-/* --- the broker -------------------------------------------------------------------- */
-
-static int free_port(void)
-{
-	struct sockaddr_in addr = {.sin_family = AF_INET,
-				   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t size = sizeof(addr);
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-	if (fd < 0 || bind(fd, (struct sockaddr *)&addr, size) != 0 ||
-	    getsockname(fd, (struct sockaddr *)&addr, &size) != 0)
-		die("no free port");
-	close(fd);
-	return ntohs(addr.sin_port);
-}
-
-static void configure(void)
-{
-	int port = free_port();
-	FILE *f;
-
-	temp_dir_make(dir, sizeof(dir));
-	snprintf(conf_path, sizeof(conf_path), "%s/server.properties", dir);
-	snprintf(log_path, sizeof(log_path), "%s/broker.out", dir);
-	snprintf(address, sizeof(address), "127.0.0.1:%d", port);
-	f = fopen(conf_path, "w");
-	if (!f)
-		die(conf_path);
-	fprintf(f, "listeners=PLAINTEXT://%s\nlog.dirs=%s/data\nnum.partitions=%d\n", address, dir,
-		PARTITIONS);
-	if (fclose(f) != 0)
-		die(conf_path);
-}
-
-static pid_t broker_start(void)
-{
-	pid_t pid = fork();
-	int fd;
-
-	if (pid < 0)
-		die("fork");
-	if (pid > 0)
-		return pid;
-	fd = open(log_path, O_WRONLY | O_CREAT | O_APPEND, 0600);
-	if (fd < 0 || dup2(fd, STDOUT_FILENO) < 0 || dup2(fd, STDERR_FILENO) < 0)
-		_exit(126);
-	execl(options.mq, options.mq, "server-start", conf_path, (char *)NULL);
-	_exit(127);
-}
-
-static void broker_kill(pid_t pid)
-{
-	int status;
-
-	kill(pid, SIGKILL);
-	if (waitpid(pid, &status, 0) != pid)
-		die("waitpid");
-	if (!WIFSIGNALED(status)) {
-		fprintf(stderr, "kill_test: the broker had ended by itself, see %s\n", log_path);
-		exit(EXIT_FAILURE);
-	}
-}
 
 /* --- the producer -------------------------------------------------------------------- */
 
@@ -296,7 +202,7 @@ static int run(void)
 	pid_t pid;
 	long faults, n = 0;
 
-	pid = broker_start();
+	pid = broker_start(options.mq);
 	producer = producer_new();
 	began = now();
 	end = began + options.seconds;
@@ -311,7 +217,7 @@ static int run(void)
 		wait_in_flight();
 		broker_kill(pid);
 		n_kills++;
-		pid = broker_start();
+		pid = broker_start(options.mq);
 		if (!wait_delivered(delivered + 1))
 			break;
 		n_interrupted += cut_off() > before;
@@ -364,7 +270,7 @@ int main(int argc, char **argv)
 			return 2;
 	}
 	printf("seed %u\n", options.seed);
-	configure();
+	configure(PARTITIONS, "");
 	status = run();
 	if (status == EXIT_SUCCESS)
 		temp_dir_remove(dir);

@@ -10,26 +10,17 @@
  * not told its outcome is there as a whole or not at all. Other readers see all that
  * was delivered.
  */
-#include <arpa/inet.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <netinet/in.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
-#include <check.h>
 #include <mq/mq.h>
 
-#include "temp.h"
+#include "producer/victim.h"
 
 #define PARTITIONS  4
 #define WORKERS     4
@@ -60,7 +51,6 @@ struct worker {
 	int n_txns;
 };
 
-static char dir[256], conf_path[300], log_path[300], address[32];
 static struct worker workers[WORKERS];
 static atomic_bool stop;
 static atomic_int n_open, n_ending, n_finished, n_zombies, faults;
@@ -71,93 +61,6 @@ static void fault(const char *what, const mq_error *error)
 	if (atomic_fetch_add(&faults, 1) < 10)
 		fprintf(stderr, "txn_kill_test: %s%s%s\n", what, error ? ": " : "",
 			error ? error->text : "");
-}
-
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-static void pause_s(double seconds)
-{
-	struct timespec t = {(time_t)seconds, (long)((seconds - (double)(time_t)seconds) * 1e9)};
-
-	nanosleep(&t, NULL);
-}
-
-static void die(const char *what)
-{
-	fprintf(stderr, "txn_kill_test: %s: %s\n", what, strerror(errno));
-	exit(EXIT_FAILURE);
-}
-
-/* --- the broker -------------------------------------------------------------------- */
-
-static int free_port(void)
-{
-	struct sockaddr_in addr = {.sin_family = AF_INET,
-				   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t size = sizeof(addr);
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-	if (fd < 0 || bind(fd, (struct sockaddr *)&addr, size) != 0 ||
-	    getsockname(fd, (struct sockaddr *)&addr, &size) != 0)
-		die("no free port");
-	close(fd);
-	return ntohs(addr.sin_port);
-}
-
-static void configure(void)
-{
-	int port = free_port();
-	FILE *f;
-
-	temp_dir_make(dir, sizeof(dir));
-	snprintf(conf_path, sizeof(conf_path), "%s/server.properties", dir);
-	snprintf(log_path, sizeof(log_path), "%s/broker.out", dir);
-	snprintf(address, sizeof(address), "127.0.0.1:%d", port);
-	f = fopen(conf_path, "w");
-	if (!f)
-		die(conf_path);
-	fprintf(f,
-		"listeners=PLAINTEXT://%s\nlog.dirs=%s/data\nnum.partitions=%d\n"
-		"transaction.state.log.num.partitions=2\n",
-		address, dir, PARTITIONS);
-	if (fclose(f) != 0)
-		die(conf_path);
-}
-
-static pid_t broker_start(void)
-{
-	pid_t pid = fork();
-	int fd;
-
-	if (pid < 0)
-		die("fork");
-	if (pid > 0)
-		return pid;
-	fd = open(log_path, O_WRONLY | O_CREAT | O_APPEND, 0600);
-	if (fd < 0 || dup2(fd, STDOUT_FILENO) < 0 || dup2(fd, STDERR_FILENO) < 0)
-		_exit(126);
-	execl(options.mq, options.mq, "server-start", conf_path, (char *)NULL);
-	_exit(127);
-}
-
-static void broker_kill(pid_t pid)
-{
-	int status;
-
-	kill(pid, SIGKILL);
-	if (waitpid(pid, &status, 0) != pid)
-		die("waitpid");
-	if (!WIFSIGNALED(status)) {
-		fprintf(stderr, "txn_kill_test: the broker had ended by itself, see %s\n",
-			log_path);
-		exit(EXIT_FAILURE);
-	}
 }
 
 /* --- producers ------------------------------------------------------------------------ */
@@ -405,7 +308,7 @@ static int run(void)
 	pthread_t threads[WORKERS];
 	struct seen committed;
 	double began = now();
-	pid_t pid = broker_start();
+	pid_t pid = broker_start(options.mq);
 
 	for (int i = 0; i < WORKERS; i++) {
 		struct worker *w = &workers[i];
@@ -426,7 +329,7 @@ static int run(void)
 		n_in_end += atomic_load(&n_ending) > 0;
 		broker_kill(pid);
 		n_kills++;
-		pid = broker_start();
+		pid = broker_start(options.mq);
 	}
 	if (n_kills < options.kills)
 		fault("nothing is finished any more", NULL);
@@ -473,7 +376,7 @@ int main(int argc, char **argv)
 		return 77;
 	}
 	printf("seed %u\n", options.seed);
-	configure();
+	configure(PARTITIONS, "transaction.state.log.num.partitions=2\n");
 	status = run();
 	if (status == EXIT_SUCCESS)
 		temp_dir_remove(dir);
