@@ -321,6 +321,20 @@ static void wait_until(double at)
 }
 
 static double latencies[2][LATENCIES];
+static _Atomic bool reader_is_there;
+
+/* Until the reader's thread is at its place. */
+static void wait_for_reader(void)
+{
+	double end = wall() + WAIT_MS / 1000.0;
+
+	while (!atomic_load(&reader_is_there)) {
+		if (wall() > end)
+			bench_die("the reader", "its thread does not run");
+		sched_yield();
+	}
+	atomic_store(&reader_is_there, false);
+}
 
 static void *receive_all(void *arg)
 {
@@ -329,10 +343,14 @@ static void *receive_all(void *arg)
 	int got = 0;
 
 	pin(1);
+	atomic_store(&reader_is_there, true);
 	while (got < LATENCIES) {
 		mq_records *records = mq_consumer_poll(consumer, WAIT_MS, &error);
 		double now = wall(), sent;
 		const mq_received *r;
+
+		if (mq_records_count(records) == 0)
+			bench_die("polling", records ? "nothing came" : error.text);
 
 		while ((r = mq_records_next(records))) {
 			memcpy(&sent, r->value.data, sizeof(sent));
@@ -349,7 +367,7 @@ static void measure_mq(mq_producer *producer, mq_consumer *consumer)
 	double at, now;
 
 	pthread_create(&thread, NULL, receive_all, consumer);
-	usleep(50000);
+	wait_for_reader();
 	at = wall();
 	for (int i = 0; i < LATENCIES; i++) {
 		const mq_record record = {.topic = "latency", .value = mq_mem(value, 100)};
@@ -374,6 +392,7 @@ static void *floor_reader(void *arg)
 {
 	(void)arg;
 	pin(1);
+	atomic_store(&reader_is_there, true);
 	for (uint32_t seen = 0; seen < LATENCIES;) {
 		if (atomic_load(&floor_log.written) == seen) {
 			atomic_store(&floor_log.sleeping, 1);
@@ -399,7 +418,7 @@ static void measure_floor(const char *dir)
 	fd = open(path, O_RDWR | O_CREAT, 0600);
 	atomic_store(&floor_log.written, 0);
 	pthread_create(&thread, NULL, floor_reader, NULL);
-	usleep(50000);
+	wait_for_reader();
 	at = wall();
 	for (int i = 0; i < LATENCIES; i++) {
 		wait_until(at += APART_S);
