@@ -424,6 +424,22 @@ static int run(struct console *c)
 	return code == -1 ? EXIT_OK : code;
 }
 
+/* What the flags ask for; code is what reading them came to, -1: go on. */
+static int begin(struct console *c, int code)
+{
+	if (code == -1 && !c->topic)
+		code = opt_mistake(c->set, "--topic is missing");
+	if (code == -1)
+		code = check_reader(c);
+	if (code == -1 && c->reader_config)
+		code = read_properties(c);
+	for (int i = 0; code == -1 && i < c->properties.n; i++)
+		code = set_property(c, c->properties.items[i]);
+	if (code == -1)
+		code = check_properties(c);
+	return code == -1 ? run(c) : code;
+}
+
 int cmd_console_producer(int argc, char **argv)
 {
 	struct console c = {.key_separator = "\t",
@@ -478,18 +494,7 @@ int cmd_console_producer(int argc, char **argv)
 	int code = opt_parse(&set, argc, argv);
 
 	c.set = &set;
-	if (code == -1 && !c.topic)
-		code = opt_mistake(&set, "--topic is missing");
-	if (code == -1)
-		code = check_reader(&c);
-	if (code == -1 && c.reader_config)
-		code = read_properties(&c);
-	for (int i = 0; code == -1 && i < c.properties.n; i++)
-		code = set_property(&c, c.properties.items[i]);
-	if (code == -1)
-		code = check_properties(&c);
-	if (code == -1)
-		code = run(&c);
+	code = begin(&c, code);
 	for (int i = 0; i < c.lines.n; i++)
 		free(c.lines.items[i]);
 	opt_list_free(&c.lines);
