@@ -47,7 +47,7 @@ def main():
     with Broker() as broker:
         env = dict(os.environ, MQ_ADDRESS=broker.address)
         status = subprocess.run(['node', '--test', '--test-reporter=tap', 'kafkajs.test.js'], cwd=work, env=env,
-                                timeout=300).returncode
+                                timeout=900).returncode
         if status != 0:
             sys.stderr.write(''.join(broker.log[-40:]))
             return status
