@@ -24,7 +24,7 @@ struct console {
 	struct opt_list properties, consumer_properties;
 	int32_t partition, max_messages;
 	int64_t timeout_ms;
-	bool partition_given, max_given, timeout_given, from_beginning, skip_on_error;
+	bool partition_given, max_given, timeout_given, from_beginning, skip_on_error, json;
 	const struct opt_set *set;
 
 	struct record_print print;
@@ -363,6 +363,10 @@ static int check_formatter(struct console *c)
 				   "OffsetsMessageFormatter, GroupMetadataMessageFormatter and "
 				   "TransactionLogMessageFormatter",
 				   c->formatter);
+	if (c->json && c->formatter)
+		return opt_mistake(c->set, "--json excludes --formatter");
+	if (c->json)
+		c->print.format = PRINT_JSON;
 	if (c->key_deserializer &&
 	    !record_print_property(&c->print, "key.deserializer", c->key_deserializer, &known))
 		return opt_mistake(c->set, "there is no deserializer %s", c->key_deserializer);
@@ -424,6 +428,7 @@ int cmd_console_consumer(int argc, char **argv)
 	     &c.max_given},
 	    {"timeout-ms", OPT_LONG, &c.timeout_ms, "MS", "end when no record comes for so long",
 	     &c.timeout_given},
+	    {"json", OPT_FLAG, &c.json, NULL, "print each record as a line of JSON", NULL},
 	    {"property", OPT_LIST, &c.properties, "KEY=VALUE",
 	     "how records are printed: print.timestamp, print.key, print.offset, print.partition, "
 	     "print.headers, print.value, key.separator, line.separator, headers.separator, "
@@ -453,7 +458,8 @@ int cmd_console_consumer(int argc, char **argv)
 	    "--topic TOPIC [OPTION...]",
 	    "Prints the records of topics to standard output.",
 	    "  mq console-consumer --topic first --from-beginning\n"
-	    "  mq console-consumer --topic first --group g1 --property print.key=true",
+	    "  mq console-consumer --topic first --group g1 --property print.key=true\n"
+	    "  mq console-consumer --topic first --from-beginning --json",
 	    opts,
 	    NULL,
 	};

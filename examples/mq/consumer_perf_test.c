@@ -24,7 +24,7 @@ struct perf {
 	const char *topic, *group, *bootstrap, *config, *date_format, *threads, *fetchers;
 	int64_t n_wanted, timeout_ms, interval_ms;
 	int32_t fetch_size, socket_size;
-	bool wanted_given, from_latest, print_metrics, detailed, hide_header;
+	bool wanted_given, from_latest, print_metrics, detailed, hide_header, json;
 	struct opt_list properties;
 	const struct opt_set *set;
 
@@ -145,16 +145,89 @@ static void print_total(const struct perf *p, int64_t ended_ms)
 	       a_second(mb, fetch_ms), a_second((double)p->now.n, fetch_ms));
 }
 
-static void print_metrics(const struct perf *p)
+/* The consumer's counters by name. */
+static cJSON *metrics_of(const struct perf *p)
 {
+	cJSON *json = cJSON_CreateObject();
 	mq_consumer_metrics m;
 
 	mq_consumer_metrics_get(p->consumer, &m);
-	printf("records-consumed %" PRIu64 "\nbytes-fetched %" PRIu64 "\nfetch-requests %" PRIu64
-	       "\npolls %" PRIu64 "\ncommits %" PRIu64 "\ncommits-failed %" PRIu64
-	       "\nrebalances %" PRIu64 "\nheartbeats %" PRIu64 "\n",
-	       m.records_consumed, m.bytes_fetched, m.fetch_requests, m.polls, m.commits,
-	       m.commits_failed, m.rebalances, m.heartbeats);
+	cJSON_AddNumberToObject(json, "records-consumed", (double)m.records_consumed);
+	cJSON_AddNumberToObject(json, "bytes-fetched", (double)m.bytes_fetched);
+	cJSON_AddNumberToObject(json, "fetch-requests", (double)m.fetch_requests);
+	cJSON_AddNumberToObject(json, "polls", (double)m.polls);
+	cJSON_AddNumberToObject(json, "commits", (double)m.commits);
+	cJSON_AddNumberToObject(json, "commits-failed", (double)m.commits_failed);
+	cJSON_AddNumberToObject(json, "rebalances", (double)m.rebalances);
+	cJSON_AddNumberToObject(json, "heartbeats", (double)m.heartbeats);
+	return json;
+}
+
+/* What intervals and the whole have in common. */
+static void add_rates(cJSON *json, int64_t n, int64_t bytes, int64_t ms, int64_t join_ms)
+{
+	double mb = megabytes(bytes);
+
+	cJSON_AddNumberToObject(json, "records", (double)n);
+	tool_add_measured(json, "recordsPerSec", a_second((double)n, ms));
+	tool_add_measured(json, "megabytes", mb);
+	tool_add_measured(json, "megabytesPerSec", a_second(mb, ms));
+	cJSON_AddNumberToObject(json, "rebalanceTimeMs", (double)join_ms);
+	cJSON_AddNumberToObject(json, "fetchTimeMs", (double)(ms - join_ms));
+	tool_add_measured(json, "fetchRecordsPerSec", a_second((double)n, ms - join_ms));
+	tool_add_measured(json, "fetchMegabytesPerSec", a_second(mb, ms - join_ms));
+}
+
+static int print_json(cJSON *json)
+{
+	int code = tool_print_json(&(struct tool){.command = COMMAND}, json);
+
+	fflush(stdout);
+	return code;
+}
+
+static void print_progress_json(const struct perf *p)
+{
+	const struct count *a = &p->last, *b = &p->now;
+	cJSON *json = cJSON_CreateObject();
+
+	cJSON_AddStringToObject(json, "type", "interval");
+	cJSON_AddNumberToObject(json, "startTimestamp", (double)a->ms);
+	cJSON_AddNumberToObject(json, "endTimestamp", (double)b->ms);
+	add_rates(json, b->n - a->n, b->bytes - a->bytes, b->ms - a->ms, b->join_ms);
+	print_json(json);
+}
+
+static int print_total_json(const struct perf *p, int64_t ended_ms)
+{
+	cJSON *json = cJSON_CreateObject();
+
+	cJSON_AddStringToObject(json, "type", "total");
+	cJSON_AddNumberToObject(json, "startTimestamp", (double)p->began_ms);
+	cJSON_AddNumberToObject(json, "endTimestamp", (double)ended_ms);
+	add_rates(json, p->now.n, p->now.bytes, ended_ms - p->began_ms, p->join_ms_all);
+	cJSON_AddBoolToObject(json, "complete", p->now.n >= p->n_wanted);
+	if (p->print_metrics)
+		cJSON_AddItemToObject(json, "metrics", metrics_of(p));
+	return print_json(json);
+}
+
+static int print_end(const struct perf *p, int64_t ended_ms)
+{
+	cJSON *metrics;
+	const cJSON *metric;
+
+	if (p->json)
+		return print_total_json(p, ended_ms) == EXIT_OK ? -1 : EXIT_FAILED;
+	if (!p->detailed)
+		print_total(p, ended_ms);
+	if (p->print_metrics) {
+		metrics = metrics_of(p);
+		cJSON_ArrayForEach(metric, metrics)
+		    printf("%s %.0f\n", metric->string, metric->valuedouble);
+		cJSON_Delete(metrics);
+	}
+	return -1;
 }
 
 /* --- consuming -------------------------------------------------------------------------- */
@@ -212,16 +285,20 @@ static int consume(struct perf *p)
 		count(p, records);
 		if (p->now.ms - p->last.ms < p->interval_ms)
 			continue;
-		if (p->detailed)
+		if (p->detailed && p->json)
+			print_progress_json(p);
+		else if (p->detailed)
 			print_progress(p);
 		p->now.join_ms = 0;
 		p->last = p->now;
 	}
 	if (p->now.n < p->n_wanted && !stop_told())
-		printf("WARNING: Exiting before consuming the expected number of messages: timeout "
-		       "(%" PRId64 " ms) exceeded. You can use the --timeout option to increase "
-		       "the timeout.\n",
-		       p->timeout_ms);
+		fprintf(
+		    p->json ? stderr : stdout,
+		    "WARNING: Exiting before consuming the expected number of messages: timeout "
+		    "(%" PRId64 " ms) exceeded. You can use the --timeout option to increase "
+		    "the timeout.\n",
+		    p->timeout_ms);
 	return -1;
 }
 
@@ -233,20 +310,15 @@ static int run(struct perf *p)
 	int64_t ended_ms;
 	int code = -1;
 
-	if (!p->hide_header)
+	if (!p->hide_header && !p->json)
 		print_header(p);
 	p->began_ms = p->join_began_ms = now_ms();
 	if (mq_consumer_subscribe(p->consumer, &p->topic, 1, &listener, &error) != MQ_OK)
 		return fail_error(COMMAND, &error);
 	code = consume(p);
 	ended_ms = now_ms();
-	if (p->print_metrics && code == -1) {
-		if (!p->detailed)
-			print_total(p, ended_ms);
-		print_metrics(p);
-	} else if (!p->detailed && code == -1) {
-		print_total(p, ended_ms);
-	}
+	if (code == -1)
+		code = print_end(p, ended_ms);
 	if (mq_consumer_close(p->consumer, CLOSE_MS, &error) != MQ_OK && code == -1)
 		code = fail_error(COMMAND, &error);
 	return code;
@@ -372,6 +444,7 @@ int cmd_consumer_perf_test(int argc, char **argv)
 	    {"hide-header", OPT_FLAG, &p.hide_header, NULL, "print no header", NULL},
 	    {"print-metrics", OPT_FLAG, &p.print_metrics, NULL, "print the consumer's counters",
 	     NULL},
+	    {"json", OPT_FLAG, &p.json, NULL, "print each line as JSON, without a header", NULL},
 	    {"threads", OPT_HIDDEN, &p.threads, "N", "", NULL},
 	    {"num-fetch-threads", OPT_HIDDEN, &p.fetchers, "N", "", NULL},
 	    {NULL, OPT_FLAG, NULL, NULL, NULL, NULL},

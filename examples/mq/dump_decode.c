@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "json.h"
+
 struct in {
 	const uint8_t *p;
 	size_t left;
@@ -118,27 +120,6 @@ static void put_json_string(FILE *out, mq_bytes s)
 	fputc('"', out);
 }
 
-static void put_base64(FILE *out, mq_bytes b)
-{
-	static const char digits[] =
-	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	const uint8_t *p = b.data;
-	size_t i;
-
-	fputc('"', out);
-	for (i = 0; i < b.size; i += 3) {
-		size_t n = b.size - i < 3 ? b.size - i : 3;
-		uint32_t v = (uint32_t)p[i] << 16 | (n > 1 ? (uint32_t)p[i + 1] << 8 : 0) |
-			     (n > 2 ? p[i + 2] : 0);
-
-		fputc(digits[v >> 18], out);
-		fputc(digits[v >> 12 & 63], out);
-		fputc(n > 1 ? digits[v >> 6 & 63] : '=', out);
-		fputc(n > 2 ? digits[v & 63] : '=', out);
-	}
-	fputc('"', out);
-}
-
 static bool text_begin(struct text *text)
 {
 	text->out = open_memstream(&text->data, &text->size);
@@ -189,9 +170,9 @@ static void decode_member(struct in *in, int64_t version, FILE *out)
 	if (version >= 1)
 		fprintf(out, ",\"rebalanceTimeout\":%" PRId64, take_int(in, 4));
 	fprintf(out, ",\"sessionTimeout\":%" PRId64 ",\"subscription\":", take_int(in, 4));
-	put_base64(out, take_bytes(in, 4));
+	json_put_base64(out, take_bytes(in, 4));
 	fputs(",\"assignment\":", out);
-	put_base64(out, take_bytes(in, 4));
+	json_put_base64(out, take_bytes(in, 4));
 	fputc('}', out);
 	skip_tags(in);
 }
@@ -463,9 +444,10 @@ static bool take_key(enum dump_kind kind, mq_bytes from, struct key *key)
 	return !in.failed;
 }
 
-static void put_json_line(FILE *out, enum dump_kind kind, const struct key *key, struct in *in)
+/* "key":{...},"value":{...} */
+static void put_json_members(FILE *out, enum dump_kind kind, const struct key *key, struct in *in)
 {
-	fprintf(out, "{\"key\":{\"version\":%" PRId64 ",\"data\":{", key->version);
+	fprintf(out, "\"key\":{\"version\":%" PRId64 ",\"data\":{", key->version);
 	put_name(out, kind == DUMP_TRANSACTIONS ? "transactionalId" : "group", key->name);
 	if (kind == DUMP_OFFSETS) {
 		fputc(',', out);
@@ -477,7 +459,6 @@ static void put_json_line(FILE *out, enum dump_kind kind, const struct key *key,
 		put_value_json(kind, in, out);
 	else
 		fputs("null", out);
-	fputs("}\n", out);
 }
 
 static void put_old_line(FILE *out, enum dump_kind kind, const struct key *key, struct in *in)
@@ -514,10 +495,32 @@ bool dump_line(FILE *out, enum dump_kind kind, bool old, mq_bytes key, mq_bytes 
 		return true; /* another kind of record */
 	if (!text_begin(&text))
 		return false;
-	if (old && kind != DUMP_GROUPS)
+	if (old && kind != DUMP_GROUPS) {
 		put_old_line(text.out, kind, &names, &in);
-	else
-		put_json_line(text.out, kind, &names, &in);
+	} else {
+		fputc('{', text.out);
+		put_json_members(text.out, kind, &names, &in);
+		fputs("}\n", text.out);
+	}
+	text_end(&text, out, !in.failed, "");
+	return !in.failed;
+}
+
+bool dump_members(FILE *out, enum dump_kind kind, mq_bytes key, mq_bytes value)
+{
+	struct in in = {.p = value.data, .left = value.size};
+	struct text text;
+	struct key names;
+
+	if (!key.data || !take_key(kind, key, &names))
+		return false;
+	if (names.version < 0 || names.version > (kind == DUMP_TRANSACTIONS ? 0 : 2))
+		return false;
+	if (kind == DUMP_OFFSETS && names.version == 2)
+		kind = DUMP_GROUPS;
+	if (!text_begin(&text))
+		return false;
+	put_json_members(text.out, kind, &names, &in);
 	text_end(&text, out, !in.failed, "");
 	return !in.failed;
 }

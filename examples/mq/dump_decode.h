@@ -20,4 +20,11 @@ void dump_decode_transaction(FILE *out, const char *prefix, const mq_segment_rec
 enum dump_kind { DUMP_OFFSETS, DUMP_GROUPS, DUMP_TRANSACTIONS };
 bool dump_line(FILE *out, enum dump_kind kind, bool old, mq_bytes key, mq_bytes value);
 
+/*
+ * The same record as members of an object, "key":{...},"value":{...}; DUMP_OFFSETS is
+ * for every record of __consumer_offsets here. When it cannot be decoded, false, and
+ * nothing is printed.
+ */
+bool dump_members(FILE *out, enum dump_kind kind, mq_bytes key, mq_bytes value);
+
 #endif

@@ -12,13 +12,14 @@
 
 #include <mq/segment.h>
 
-#include "dump_decode.h"
+#include "dump_json.h"
 
 #define COMMAND "dump-log"
 
 static struct {
 	const char *files;
-	bool print_data, deep, index_sanity, verify_only, offsets, transactions, skip_metadata;
+	bool print_data, deep, index_sanity, verify_only, offsets, transactions, skip_metadata,
+	    json;
 	int32_t max_message_size, max_bytes;
 } opts;
 
@@ -28,14 +29,14 @@ static int failed_file(const mq_error *error)
 	return EXIT_FAILED;
 }
 
-static const char *timestamp_type(const mq_segment_batch *batch)
+const char *dump_timestamp_type(const mq_segment_batch *batch)
 {
 	if (batch->magic == 0)
 		return "NoTimestampType";
 	return batch->log_append_time ? "LogAppendTime" : "CreateTime";
 }
 
-static const char *codec_name(int compression)
+const char *dump_codec_name(int compression)
 {
 	static const char *const names[] = {"none", "gzip", "snappy", "lz4", "zstd"};
 
@@ -66,8 +67,8 @@ static void print_batch(const mq_segment_batch *b)
 	}
 	printf(" position: %" PRId64 " %s: %" PRId64 " size: %" PRId64
 	       " magic: %d compresscodec: %s crc: %" PRIu32 " isvalid: %s\n",
-	       b->position, timestamp_type(b), b->max_timestamp, b->size, b->magic,
-	       codec_name(b->compression), b->crc, yes(b->crc_valid));
+	       b->position, dump_timestamp_type(b), b->max_timestamp, b->size, b->magic,
+	       dump_codec_name(b->compression), b->crc, yes(b->crc_valid));
 }
 
 static int size_of(mq_bytes b)
@@ -89,7 +90,7 @@ static void print_metadata(const mq_segment_batch *b, const mq_segment_record *r
 	size_t i;
 
 	printf("| offset: %" PRId64 " %s: %" PRId64 " keySize: %d valueSize: %d", r->offset,
-	       timestamp_type(b), r->timestamp, size_of(r->key), size_of(r->value));
+	       dump_timestamp_type(b), r->timestamp, size_of(r->key), size_of(r->value));
 	if (b->magic >= 2) {
 		printf(" sequence: %" PRId32 " headerKeys: [", r->sequence);
 		for (i = 0; i < r->n_headers; i++)
@@ -111,10 +112,19 @@ static void print_bytes(const char *prefix, const char *name, mq_bytes b)
 	fwrite(b.data, 1, b.size, stdout);
 }
 
-static void print_record(const mq_segment_batch *b, const mq_segment_record *r)
+static void print_record(const char *path, const mq_segment_batch *b, const mq_segment_record *r)
 {
+	const struct dump_json_records how = {.metadata = !opts.skip_metadata,
+					      .data = opts.print_data,
+					      .decode = opts.offsets || opts.transactions,
+					      .kind =
+						  opts.offsets ? DUMP_OFFSETS : DUMP_TRANSACTIONS};
 	const char *prefix = "| ";
 
+	if (opts.json) {
+		dump_json_record(path, &how, b, r);
+		return;
+	}
 	if (!opts.skip_metadata) {
 		print_metadata(b, r);
 		prefix = " ";
@@ -165,7 +175,8 @@ static void tell_gaps(const char *path, struct gaps *gaps)
 	free(gaps->pairs);
 }
 
-static mq_err dump_batches(mq_segment_reader *reader, struct gaps *gaps, mq_error *error)
+static mq_err dump_batches(const char *path, mq_segment_reader *reader, struct gaps *gaps,
+			   mq_error *error)
 {
 	const mq_segment_batch *batch;
 	const mq_segment_record *record;
@@ -175,12 +186,15 @@ static mq_err dump_batches(mq_segment_reader *reader, struct gaps *gaps, mq_erro
 	       (err = mq_segment_next_batch(reader, &batch, error)) == MQ_OK) {
 		if (batch->position + batch->size > opts.max_bytes)
 			return MQ_OK;
-		print_batch(batch);
+		if (opts.json)
+			dump_json_batch(path, batch);
+		else
+			print_batch(batch);
 		if (!opts.deep)
 			continue;
 		while ((err = mq_segment_next_record(reader, &record, error)) == MQ_OK) {
 			note_gap(gaps, record->offset);
-			print_record(batch, record);
+			print_record(path, batch, record);
 		}
 		if (err != MQ_E_END)
 			return err;
@@ -199,13 +213,15 @@ static int dump_segment(const char *path)
 	int64_t base, rest;
 	mq_err err;
 
-	if (mq_segment_base_offset(path, &base) == MQ_OK)
+	if (!opts.json && mq_segment_base_offset(path, &base) == MQ_OK)
 		printf("Log starting offset: %" PRId64 "\n", base);
 	if (mq_segment_open(path, &reader, &error))
 		return failed_file(&error);
-	err = dump_batches(reader, &gaps, &error);
+	err = dump_batches(path, reader, &gaps, &error);
 	rest = mq_segment_size(reader) - mq_segment_position(reader);
-	if (rest > 0 && opts.max_bytes == INT32_MAX)
+	if (rest > 0 && opts.max_bytes == INT32_MAX && opts.json)
+		dump_json_rest(path, mq_segment_position(reader), rest);
+	else if (rest > 0 && opts.max_bytes == INT32_MAX)
 		printf("Found %" PRId64 " invalid bytes at the end of %s\n", rest,
 		       name ? name + 1 : path);
 	mq_segment_close(reader);
@@ -239,9 +255,11 @@ static mq_err open_segment_of(const char *path, mq_segment_reader **reader, mq_e
  * that it consists of whole entries was seen when it was read. */
 static int tell_sanity(const char *path, bool sound)
 {
-	if (sound)
+	if (opts.json)
+		dump_json_sanity(path, sound);
+	if (sound && !opts.json)
 		printf("%s passed sanity check.\n", path);
-	else
+	else if (!sound)
 		fprintf(stderr, "mq %s: %s is corrupt: its last offset lies before its base\n",
 			COMMAND, path);
 	return sound ? EXIT_OK : EXIT_FAILED;
@@ -260,7 +278,8 @@ static int dump_index(const char *path)
 	if (mq_index_read(path, &entries, &n, &error) || mq_segment_base_offset(path, &base))
 		return failed_file(&error);
 	if (n == 0) {
-		printf("%s is empty.\n", path);
+		if (!opts.json)
+			printf("%s is empty.\n", path);
 		return EXIT_OK;
 	}
 	if (opts.index_sanity) {
@@ -287,7 +306,9 @@ static int dump_index(const char *path)
 			fprintf(stderr, "  Index offset: %" PRId64 ", log offset: %" PRId64 "\n",
 				entries[i].offset, found);
 		}
-		if (!opts.verify_only)
+		if (!opts.verify_only && opts.json)
+			dump_json_index(path, &entries[i]);
+		else if (!opts.verify_only)
 			printf("offset: %" PRId64 " position: %" PRId32 "\n", entries[i].offset,
 			       entries[i].position);
 	}
@@ -353,7 +374,9 @@ static int dump_time_index(const char *path)
 			fine = false;
 		}
 		before = entries[i].timestamp;
-		if (!opts.verify_only)
+		if (!opts.verify_only && opts.json)
+			dump_json_time_index(path, &entries[i]);
+		else if (!opts.verify_only)
 			printf("timestamp: %" PRId64 " offset: %" PRId64 "\n", entries[i].timestamp,
 			       entries[i].offset);
 	}
@@ -364,6 +387,29 @@ static int dump_time_index(const char *path)
 
 /* --- other files ------------------------------------------------------------------ */
 
+int32_t dump_first_sequence(const mq_snapshot_entry *e)
+{
+	return (int32_t)((uint32_t)(e->last_sequence - e->offset_delta) & INT32_MAX);
+}
+
+static void print_producer(const mq_snapshot_entry *e)
+{
+	printf("producerId: %" PRId64 " producerEpoch: %d coordinatorEpoch: %" PRId32
+	       " currentTxnFirstOffset: ",
+	       e->producer_id, e->producer_epoch, e->coordinator_epoch);
+	if (e->txn_first_offset >= 0)
+		printf("OptionalLong[%" PRId64 "]", e->txn_first_offset);
+	else
+		printf("OptionalLong.empty");
+	printf(" lastTimestamp: %" PRId64 " ", e->timestamp);
+	if (e->last_sequence >= 0)
+		printf("firstSequence: %" PRId32 " lastSequence: %" PRId32 " lastOffset: %" PRId64
+		       " offsetDelta: %" PRId32 " timestamp: %" PRId64,
+		       dump_first_sequence(e), e->last_sequence, e->last_offset, e->offset_delta,
+		       e->timestamp);
+	putchar('\n');
+}
+
 static int dump_snapshot(const char *path)
 {
 	mq_snapshot_entry *entries;
@@ -372,25 +418,11 @@ static int dump_snapshot(const char *path)
 
 	if (mq_snapshot_read(path, &entries, &n, &error))
 		return failed_file(&error);
-	for (i = 0; i < n; i++) {
-		const mq_snapshot_entry *e = &entries[i];
-
-		printf("producerId: %" PRId64 " producerEpoch: %d coordinatorEpoch: %" PRId32
-		       " currentTxnFirstOffset: ",
-		       e->producer_id, e->producer_epoch, e->coordinator_epoch);
-		if (e->txn_first_offset >= 0)
-			printf("OptionalLong[%" PRId64 "]", e->txn_first_offset);
+	for (i = 0; i < n; i++)
+		if (opts.json)
+			dump_json_producer(path, &entries[i]);
 		else
-			printf("OptionalLong.empty");
-		printf(" lastTimestamp: %" PRId64 " ", e->timestamp);
-		if (e->last_sequence >= 0)
-			printf(
-			    "firstSequence: %" PRId32 " lastSequence: %" PRId32
-			    " lastOffset: %" PRId64 " offsetDelta: %" PRId32 " timestamp: %" PRId64,
-			    (int32_t)((uint32_t)(e->last_sequence - e->offset_delta) & INT32_MAX),
-			    e->last_sequence, e->last_offset, e->offset_delta, e->timestamp);
-		putchar('\n');
-	}
+			print_producer(&entries[i]);
 	free(entries);
 	return EXIT_OK;
 }
@@ -403,7 +435,9 @@ static int dump_txn_index(const char *path)
 
 	if (mq_txn_index_read(path, &entries, &n, &error))
 		return failed_file(&error);
-	for (i = 0; i < n; i++)
+	for (i = 0; i < n && opts.json; i++)
+		dump_json_transaction(path, &entries[i]);
+	for (i = 0; i < n && !opts.json; i++)
 		printf("version: %d producerId: %" PRId64 " firstOffset: %" PRId64
 		       " lastOffset: %" PRId64 " lastStableOffset: %" PRId64 "\n",
 		       entries[i].version, entries[i].producer_id, entries[i].first_offset,
@@ -420,7 +454,9 @@ static int dump_epochs(const char *path)
 
 	if (mq_epochs_read(path, &entries, &n, &error))
 		return failed_file(&error);
-	for (i = 0; i < n; i++)
+	for (i = 0; i < n && opts.json; i++)
+		dump_json_epoch(path, &entries[i]);
+	for (i = 0; i < n && !opts.json; i++)
 		printf("epoch: %" PRId32 " startOffset: %" PRId64 "\n", entries[i].epoch,
 		       entries[i].start_offset);
 	free(entries);
@@ -439,7 +475,8 @@ static int dump_file(const char *path)
 	};
 	size_t n = strlen(path), i;
 
-	printf("Dumping %s\n", path);
+	if (!opts.json)
+		printf("Dumping %s\n", path);
 	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		size_t m = strlen(kinds[i].suffix);
 
@@ -473,7 +510,9 @@ int cmd_dump_log(int argc, char **argv)
 {
 	const struct opt options[] = {
 	    {"files", OPT_STRING, &opts.files, "FILE,...",
-	     "the files to dump: .log, .index, .timeindex, .txnindex, .snapshot", NULL},
+	     "the files to dump: .log, .index, .timeindex, .txnindex, .snapshot, "
+	     "leader-epoch-checkpoint",
+	     NULL},
 	    {"print-data-log", OPT_FLAG, &opts.print_data, NULL, "print keys and values too", NULL},
 	    {"deep-iteration", OPT_FLAG, &opts.deep, NULL, "print each record, not only each batch",
 	     NULL},
@@ -491,6 +530,7 @@ int cmd_dump_log(int argc, char **argv)
 	     "decode records of __transaction_state", NULL},
 	    {"skip-record-metadata", OPT_FLAG, &opts.skip_metadata, NULL,
 	     "print of records only keys and values", NULL},
+	    {"json", OPT_FLAG, &opts.json, NULL, "print each of these as a line of JSON", NULL},
 	    {NULL, 0, NULL, NULL, NULL, NULL},
 	};
 	const struct opt_set set = {
@@ -499,7 +539,7 @@ int cmd_dump_log(int argc, char **argv)
 	    .about = "Prints what is in the files of a partition, for looking into a log that "
 		     "seems damaged.",
 	    .example = "  mq dump-log --print-data-log --files "
-		       "data/first-0/00000000000000000000.log",
+		       "mq-data/first-0/00000000000000000000.log",
 	    .opts = options,
 	};
 	int code;

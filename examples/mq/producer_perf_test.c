@@ -30,7 +30,7 @@ struct perf {
 	int64_t n_records;
 	double throughput;
 	int32_t record_size;
-	bool monotonic, print_metrics, given_records, given_size, given_throughput;
+	bool monotonic, print_metrics, json, given_records, given_size, given_throughput;
 	struct opt_list properties; /* of --producer-props, and the words behind it */
 	const struct opt_set *set;
 
@@ -103,7 +103,8 @@ static int load_payloads(struct perf *p)
 	size_t size;
 	char *at, *end;
 
-	printf("Reading payloads from: %s\n", p->payload_file);
+	if (!p->json)
+		printf("Reading payloads from: %s\n", p->payload_file);
 	p->text = read_file(p->payload_file, &size);
 	if (!p->text)
 		return fail(COMMAND, "%s cannot be read", p->payload_file);
@@ -118,7 +119,8 @@ static int load_payloads(struct perf *p)
 	}
 	if (p->n_payloads == 0)
 		return fail(COMMAND, "%s holds no payload", p->payload_file);
-	printf("Number of messages read: %zu\n", p->n_payloads);
+	if (!p->json)
+		printf("Number of messages read: %zu\n", p->n_payloads);
 	return -1;
 }
 
@@ -136,15 +138,40 @@ static int make_payload(struct perf *p)
 
 /* --- what is counted -------------------------------------------------------------------- */
 
-static void print_window(struct window *w, int64_t ms)
+/* What intervals and the whole have in common. */
+static cJSON *window_json(const char *type, const struct window *w, double seconds)
+{
+	cJSON *json = cJSON_CreateObject();
+
+	cJSON_AddStringToObject(json, "type", type);
+	cJSON_AddNumberToObject(json, "records", (double)w->n);
+	tool_add_measured(json, "recordsPerSec", (double)w->n / seconds);
+	tool_add_measured(json, "megabytesPerSec", (double)w->bytes / seconds / 1048576);
+	tool_add_measured(json, "averageLatencyMs",
+			  w->n ? (double)w->total_ms / (double)w->n : 0.0);
+	cJSON_AddNumberToObject(json, "maxLatencyMs", (double)w->max_ms);
+	return json;
+}
+
+static int print_json(cJSON *json)
+{
+	return tool_print_json(&(struct tool){.command = COMMAND}, json);
+}
+
+static void print_window(const struct perf *p, struct window *w, int64_t ms)
 {
 	double seconds = (double)(ms - w->since_ms) / 1000;
 
-	printf(
-	    "%lld records sent, %.1f records/sec (%.2f MB/sec), %.1f ms avg latency, %.1f ms max "
-	    "latency.\n",
-	    (long long)w->n, (double)w->n / seconds, (double)w->bytes / seconds / 1048576,
-	    w->n ? (double)w->total_ms / (double)w->n : 0.0, (double)w->max_ms);
+	if (p->json)
+		print_json(window_json("interval", w, seconds));
+	else
+		printf("%lld records sent, %.1f records/sec (%.2f MB/sec), %.1f ms avg latency, "
+		       "%.1f ms max "
+		       "latency.\n",
+		       (long long)w->n, (double)w->n / seconds,
+		       (double)w->bytes / seconds / 1048576,
+		       w->n ? (double)w->total_ms / (double)w->n : 0.0, (double)w->max_ms);
+	fflush(stdout);
 	*w = (struct window){.since_ms = ms};
 }
 
@@ -184,7 +211,7 @@ static void on_sent(void *arg, const mq_sent *sent)
 	count(&p->window, latency, bytes);
 	p->latencies[latency < LATENCY_MAX ? latency : LATENCY_MAX]++;
 	if (ms - p->window.since_ms >= WINDOW_MS)
-		print_window(&p->window, ms);
+		print_window(p, &p->window, ms);
 }
 
 static long long percentile(const struct perf *p, double fraction)
@@ -199,13 +226,10 @@ static long long percentile(const struct perf *p, double fraction)
 	return p->all.max_ms;
 }
 
-static void print_total(const struct perf *p)
+static void print_total(const struct perf *p, double seconds)
 {
 	const struct window *w = &p->all;
-	double seconds = (double)(now_ms() - w->since_ms) / 1000;
 
-	if (seconds <= 0)
-		seconds = 0.001;
 	printf("%lld records sent, %f records/sec (%.2f MB/sec), %.2f ms avg latency, %.2f ms max "
 	       "latency, %lld ms 50th, %lld ms 95th, %lld ms 99th, %lld ms 99.9th.\n",
 	       (long long)w->n, (double)w->n / seconds, (double)w->bytes / seconds / 1048576,
@@ -213,17 +237,56 @@ static void print_total(const struct perf *p)
 	       percentile(p, 0.5), percentile(p, 0.95), percentile(p, 0.99), percentile(p, 0.999));
 }
 
-static void print_metrics(const struct perf *p)
+static int print_total_json(const struct perf *p, double seconds, const cJSON *metrics)
 {
+	cJSON *json = window_json("total", &p->all, seconds);
+
+	cJSON_AddNumberToObject(json, "p50LatencyMs", (double)percentile(p, 0.5));
+	cJSON_AddNumberToObject(json, "p95LatencyMs", (double)percentile(p, 0.95));
+	cJSON_AddNumberToObject(json, "p99LatencyMs", (double)percentile(p, 0.99));
+	cJSON_AddNumberToObject(json, "p999LatencyMs", (double)percentile(p, 0.999));
+	cJSON_AddNumberToObject(json, "failed", (double)p->failed);
+	if (p->print_metrics)
+		cJSON_AddItemToObject(json, "metrics", cJSON_Duplicate(metrics, true));
+	return print_json(json);
+}
+
+/* The producer's counters by name. */
+static cJSON *metrics_of(const struct perf *p)
+{
+	cJSON *json = cJSON_CreateObject();
 	mq_producer_metrics m;
 
 	mq_producer_metrics_get(p->producer, &m);
-	printf("records-queued %llu\nrecords-delivered %llu\nrecords-failed %llu\n"
-	       "requests-sent %llu\nbatches-sent %llu\nbatches-retried %llu\nbytes-sent %llu\n",
-	       (unsigned long long)m.records_queued, (unsigned long long)m.records_delivered,
-	       (unsigned long long)m.records_failed, (unsigned long long)m.requests_sent,
-	       (unsigned long long)m.batches_sent, (unsigned long long)m.batches_retried,
-	       (unsigned long long)m.bytes_sent);
+	cJSON_AddNumberToObject(json, "records-queued", (double)m.records_queued);
+	cJSON_AddNumberToObject(json, "records-delivered", (double)m.records_delivered);
+	cJSON_AddNumberToObject(json, "records-failed", (double)m.records_failed);
+	cJSON_AddNumberToObject(json, "requests-sent", (double)m.requests_sent);
+	cJSON_AddNumberToObject(json, "batches-sent", (double)m.batches_sent);
+	cJSON_AddNumberToObject(json, "batches-retried", (double)m.batches_retried);
+	cJSON_AddNumberToObject(json, "bytes-sent", (double)m.bytes_sent);
+	return json;
+}
+
+/* An exit code. */
+static int print_end(const struct perf *p)
+{
+	double seconds = (double)(now_ms() - p->all.since_ms) / 1000;
+	cJSON *metrics = metrics_of(p);
+	const cJSON *metric;
+	int code = EXIT_OK;
+
+	if (seconds <= 0)
+		seconds = 0.001;
+	if (p->json)
+		code = print_total_json(p, seconds, metrics);
+	else
+		print_total(p, seconds);
+	if (p->print_metrics && !p->json)
+		cJSON_ArrayForEach(metric, metrics)
+		    printf("%s %.0f\n", metric->string, metric->valuedouble);
+	cJSON_Delete(metrics);
+	return code;
 }
 
 /* --- sending ------------------------------------------------------------------------------- */
@@ -307,10 +370,7 @@ static int run(struct perf *p)
 		code = send_all(p);
 		if (mq_producer_close(p->producer, CLOSE_MS, NULL, &error) != MQ_OK)
 			code = fail_error(COMMAND, &error);
-		print_total(p);
-		if (p->print_metrics)
-			print_metrics(p);
-		if (p->failed > 0)
+		if (print_end(p) != EXIT_OK || p->failed > 0)
 			code = EXIT_FAILED;
 	}
 	mq_producer_free(p->producer);
@@ -365,6 +425,7 @@ int cmd_producer_perf_test(int argc, char **argv)
 	     "bootstrap.servers of the producer", NULL},
 	    {"print-metrics", OPT_FLAG, &p.print_metrics, NULL, "print the producer's counters",
 	     NULL},
+	    {"json", OPT_FLAG, &p.json, NULL, "print each line as JSON", NULL},
 	    {NULL, OPT_FLAG, NULL, NULL, NULL, NULL},
 	};
 	const struct opt_set set = {

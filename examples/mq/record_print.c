@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "dump_decode.h"
+#include "json.h"
 
 /* A line is made in memory first: what cannot be decoded prints nothing. */
 struct line {
@@ -296,14 +297,82 @@ static void put_line(const struct record_print *print, struct line *line, const 
 	}
 }
 
+/* --- JSON ------------------------------------------------------------------------------- */
+
+/* Numbers that JSON does not have: NaN and the infinities. */
+static bool is_no_number(enum print_type type, mq_bytes b)
+{
+	if (type == PRINT_FLOAT && b.size == 4)
+		return (bits_of(b) & 0x7f800000) == 0x7f800000;
+	if (type == PRINT_DOUBLE && b.size == 8)
+		return (bits_of(b) & 0x7ff0000000000000) == 0x7ff0000000000000;
+	return false;
+}
+
+static void put_json_value(struct line *line, enum print_type type, mq_bytes b)
+{
+	const char *quote = is_no_number(type, b) ? "\"" : "";
+
+	if (!b.data || type == PRINT_BYTES || type == PRINT_UUID) {
+		json_put_bytes(line->out, b);
+		return;
+	}
+	fputs(quote, line->out);
+	if (!put_number(line->out, type, b))
+		line->failed = true;
+	fputs(quote, line->out);
+}
+
+static void put_json_headers(const struct record_print *print, struct line *line,
+			     const mq_received *record)
+{
+	const char *before = "";
+	mq_headers headers;
+	mq_header header;
+
+	mq_headers_init(&headers, record);
+	while (mq_headers_next(&headers, &header)) {
+		fprintf(line->out, "%s{\"key\":", before);
+		json_put_bytes(line->out, header.key);
+		fputs(",\"value\":", line->out);
+		put_json_value(line, print->headers_type, header.value);
+		fputc('}', line->out);
+		before = ",";
+	}
+}
+
+static void put_json(const struct record_print *print, struct line *line, const mq_received *r)
+{
+	FILE *out = line->out;
+
+	fputs("{\"topic\":", out);
+	json_put_text(out, r->topic);
+	fprintf(out, ",\"partition\":%" PRId32 ",\"offset\":%" PRId64, r->partition, r->offset);
+	if (r->timestamp_type == MQ_TIMESTAMP_NONE)
+		fputs(",\"timestamp\":null,\"timestampType\":null", out);
+	else
+		fprintf(out, ",\"timestamp\":%" PRId64 ",\"timestampType\":\"%s\"", r->timestamp,
+			r->timestamp_type == MQ_TIMESTAMP_APPEND ? "LogAppendTime" : "CreateTime");
+	fputs(",\"key\":", out);
+	put_json_value(line, print->key_type, r->key);
+	fputs(",\"value\":", out);
+	put_json_value(line, print->value_type, r->value);
+	fputs(",\"headers\":[", out);
+	put_json_headers(print, line, r);
+	fputs("]}\n", out);
+}
+
+/* --- a record --------------------------------------------------------------------------- */
+
 /* Only the value, as it is: nothing that could fail, and the common case. */
 static bool is_plain(const struct record_print *print)
 {
-	return print->value && !print->timestamp && !print->key && !print->partition &&
-	       !print->offset && !print->headers && print->value_type == PRINT_BYTES;
+	return print->format != PRINT_JSON && print->value && !print->timestamp && !print->key &&
+	       !print->partition && !print->offset && !print->headers &&
+	       print->value_type == PRINT_BYTES;
 }
 
-static bool print_default(const struct record_print *print, const mq_received *record, FILE *out)
+static bool print_line(const struct record_print *print, const mq_received *record, FILE *out)
 {
 	struct line line = {NULL, false};
 	char *text = NULL;
@@ -317,7 +386,10 @@ static bool print_default(const struct record_print *print, const mq_received *r
 	line.out = open_memstream(&text, &size);
 	if (!line.out)
 		return false;
-	put_line(print, &line, record);
+	if (print->format == PRINT_JSON)
+		put_json(print, &line, record);
+	else
+		put_line(print, &line, record);
 	if (fclose(line.out) != 0)
 		line.failed = true;
 	if (!line.failed)
@@ -349,8 +421,9 @@ bool record_print(const struct record_print *print, const mq_received *record, F
 	case PRINT_LOGGING:
 		log_record(record);
 		break;
+	case PRINT_JSON:
 	case PRINT_DEFAULT:
 		break;
 	}
-	return print_default(print, record, out);
+	return print_line(print, record, out);
 }

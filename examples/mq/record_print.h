@@ -24,6 +24,7 @@ enum print_format {
 	PRINT_DEFAULT,
 	PRINT_LOGGING, /* the default, and key and value on stderr */
 	PRINT_NOTHING,
+	PRINT_JSON,    /* one object a line */
 	PRINT_OFFSETS, /* records of internal topics */
 	PRINT_GROUPS,
 	PRINT_TRANSACTIONS,

@@ -95,6 +95,14 @@ int tool_print_json(const struct tool *tool, cJSON *json)
 	return EXIT_OK;
 }
 
+void tool_add_measured(cJSON *json, const char *name, double value)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "%.4f", value);
+	cJSON_AddNumberToObject(json, name, strtod(text, NULL));
+}
+
 /* --- topics by pattern ------------------------------------------------------ */
 
 int pattern_init(struct pattern *pattern, const char *command, const char *text)

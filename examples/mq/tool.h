@@ -56,6 +56,9 @@ void tool_close(struct tool *tool);
 /* Prints a JSON value as one line and deletes it; an exit code. */
 int tool_print_json(const struct tool *tool, cJSON *json);
 
+/* Adds a measured number, with four digits behind the point. */
+void tool_add_measured(cJSON *json, const char *name, double value);
+
 /* --- topics by pattern ------------------------------------------------------ */
 
 /* Kafka's patterns: a regular expression for the whole name, where a comma

@@ -25,8 +25,20 @@ static int64_t now_ms(void)
 
 /* --- list and describe --------------------------------------------------------------- */
 
+static cJSON *listing_json(const mq_transaction_listing *listing)
+{
+	cJSON *item = cJSON_CreateObject();
+
+	cJSON_AddStringToObject(item, "transactionalId", listing->id);
+	cJSON_AddNumberToObject(item, "coordinator", listing->coordinator);
+	cJSON_AddNumberToObject(item, "producerId", (double)listing->producer_id);
+	cJSON_AddStringToObject(item, "state", listing->state);
+	return item;
+}
+
 static int list(struct transactions *t)
 {
+	cJSON *json = t->tool.json ? cJSON_CreateArray() : NULL;
 	mq_transaction_filter filter = {0};
 	const mq_transaction_listings *found;
 	mq_error error;
@@ -34,18 +46,53 @@ static int list(struct transactions *t)
 	if (t->duration_given)
 		filter.duration_ms = mq_int(t->duration_ms);
 	if (mq_admin_list_transactions(t->tool.admin, &filter, t->tool.timeout_ms, &found,
-				       &error) != MQ_OK)
+				       &error) != MQ_OK) {
+		cJSON_Delete(json);
 		return fail_error("transactions", &error);
-	printf("%-30s\t%-11s\t%-10s\t%s\n", "TransactionalId", "Coordinator", "ProducerId",
-	       "TransactionState");
+	}
+	if (!json)
+		printf("%-30s\t%-11s\t%-10s\t%s\n", "TransactionalId", "Coordinator", "ProducerId",
+		       "TransactionState");
 	for (size_t i = 0; i < found->n; i++) {
 		const mq_transaction_listing *item = found->items[i];
 
-		printf("%-30s\t%-11d\t%-10lld\t%s\n", item->id, item->coordinator,
-		       (long long)item->producer_id, item->state);
+		if (json)
+			cJSON_AddItemToArray(json, listing_json(item));
+		else
+			printf("%-30s\t%-11d\t%-10lld\t%s\n", item->id, item->coordinator,
+			       (long long)item->producer_id, item->state);
 	}
 	mq_admin_result_free(found);
-	return EXIT_OK;
+	return json ? tool_print_json(&t->tool, json) : EXIT_OK;
+}
+
+static cJSON *number_or_null(bool there, int64_t value)
+{
+	return there ? cJSON_CreateNumber((double)value) : cJSON_CreateNull();
+}
+
+static cJSON *info_json(const mq_transaction_info *info)
+{
+	bool open = info->start_ms >= 0;
+	cJSON *json = cJSON_CreateObject(), *partitions = cJSON_CreateArray();
+
+	cJSON_AddStringToObject(json, "transactionalId", info->id);
+	cJSON_AddNumberToObject(json, "coordinator", info->coordinator);
+	cJSON_AddNumberToObject(json, "producerId", (double)info->producer_id);
+	cJSON_AddNumberToObject(json, "producerEpoch", info->producer_epoch);
+	cJSON_AddStringToObject(json, "state", info->state);
+	cJSON_AddNumberToObject(json, "timeoutMs", info->timeout_ms);
+	cJSON_AddItemToObject(json, "startTimestamp", number_or_null(open, info->start_ms));
+	cJSON_AddItemToObject(json, "durationMs", number_or_null(open, now_ms() - info->start_ms));
+	for (size_t i = 0; i < info->n_partitions; i++) {
+		cJSON *item = cJSON_CreateObject();
+
+		cJSON_AddStringToObject(item, "topic", info->partitions[i].topic);
+		cJSON_AddNumberToObject(item, "partition", info->partitions[i].partition);
+		cJSON_AddItemToArray(partitions, item);
+	}
+	cJSON_AddItemToObject(json, "partitions", partitions);
+	return json;
 }
 
 static void print_info(const mq_transaction_info *info)
@@ -75,7 +122,9 @@ static int describe(struct transactions *t)
 	if (mq_admin_describe_transactions(t->tool.admin, &t->id, 1, t->tool.timeout_ms, &infos,
 					   &error) != MQ_OK)
 		return fail_error("transactions", &error);
-	if (infos->items[0]->err == MQ_OK)
+	if (infos->items[0]->err == MQ_OK && t->tool.json)
+		code = tool_print_json(&t->tool, info_json(infos->items[0]));
+	else if (infos->items[0]->err == MQ_OK)
 		print_info(infos->items[0]);
 	else
 		code = fail("transactions", "%s: %s (%s)", t->id, infos->items[0]->text,
@@ -107,26 +156,53 @@ static const mq_producers_infos *producers(struct transactions *t, const char *t
 	return NULL;
 }
 
+static cJSON *producer_json(const mq_producer_state *p)
+{
+	cJSON *item = cJSON_CreateObject();
+
+	cJSON_AddNumberToObject(item, "producerId", (double)p->producer_id);
+	cJSON_AddNumberToObject(item, "producerEpoch", p->producer_epoch);
+	cJSON_AddNumberToObject(item, "coordinatorEpoch", p->coordinator_epoch);
+	cJSON_AddNumberToObject(item, "lastSequence", p->last_sequence);
+	cJSON_AddNumberToObject(item, "lastTimestamp", (double)p->last_timestamp);
+	cJSON_AddItemToObject(item, "transactionStartOffset",
+			      number_or_null(p->txn_start_offset >= 0, p->txn_start_offset));
+	return item;
+}
+
+static void print_producer(const mq_producer_state *p)
+{
+	printf("%lld\t%d\t%d\t%d\t%lld\t", (long long)p->producer_id, p->producer_epoch,
+	       p->coordinator_epoch, p->last_sequence, (long long)p->last_timestamp);
+	if (p->txn_start_offset >= 0)
+		printf("%lld\n", (long long)p->txn_start_offset);
+	else
+		printf("None\n");
+}
+
 static int describe_producers(struct transactions *t)
 {
 	const mq_producers_infos *infos = producers(t, t->topic, t->partition);
+	cJSON *json = t->tool.json ? cJSON_CreateArray() : NULL;
 
-	if (!infos)
+	if (!infos) {
+		cJSON_Delete(json);
 		return EXIT_FAILED;
-	printf("ProducerId\tProducerEpoch\tLatestCoordinatorEpoch\tLastSequence\tLastTimestamp\t"
-	       "CurrentTransactionStartOffset\n");
+	}
+	if (!json)
+		printf("ProducerId\tProducerEpoch\tLatestCoordinatorEpoch\tLastSequence\tLastTimest"
+		       "amp\t"
+		       "CurrentTransactionStartOffset\n");
 	for (size_t i = 0; i < infos->items[0]->n_producers; i++) {
 		const mq_producer_state *p = infos->items[0]->producers[i];
 
-		printf("%lld\t%d\t%d\t%d\t%lld\t", (long long)p->producer_id, p->producer_epoch,
-		       p->coordinator_epoch, p->last_sequence, (long long)p->last_timestamp);
-		if (p->txn_start_offset >= 0)
-			printf("%lld\n", (long long)p->txn_start_offset);
+		if (json)
+			cJSON_AddItemToArray(json, producer_json(p));
 		else
-			printf("None\n");
+			print_producer(p);
 	}
 	mq_admin_result_free(infos);
-	return EXIT_OK;
+	return json ? tool_print_json(&t->tool, json) : EXIT_OK;
 }
 
 /* --- abort ------------------------------------------------------------------------------ */
@@ -206,7 +282,24 @@ static int is_coordinated(struct transactions *t, const mq_producer_state *p, co
 	return found;
 }
 
-static int look_at(struct transactions *t, const char *topic, int32_t partition)
+static cJSON *hanging_json(const char *topic, int32_t partition, const mq_producer_state *p,
+			   int64_t minutes)
+{
+	cJSON *item = cJSON_CreateObject();
+
+	cJSON_AddStringToObject(item, "topic", topic);
+	cJSON_AddNumberToObject(item, "partition", partition);
+	cJSON_AddNumberToObject(item, "producerId", (double)p->producer_id);
+	cJSON_AddNumberToObject(item, "producerEpoch", p->producer_epoch);
+	cJSON_AddNumberToObject(item, "coordinatorEpoch", p->coordinator_epoch);
+	cJSON_AddNumberToObject(item, "startOffset", (double)p->txn_start_offset);
+	cJSON_AddNumberToObject(item, "lastTimestamp", (double)p->last_timestamp);
+	cJSON_AddNumberToObject(item, "durationMinutes", (double)minutes);
+	return item;
+}
+
+/* Adds what hangs to json, or prints it where that is NULL. */
+static int look_at(struct transactions *t, const char *topic, int32_t partition, cJSON *json)
 {
 	const mq_producers_infos *infos = producers(t, topic, partition);
 	int64_t now = now_ms();
@@ -214,6 +307,7 @@ static int look_at(struct transactions *t, const char *topic, int32_t partition)
 
 	for (size_t i = 0; infos && i < infos->items[0]->n_producers; i++) {
 		const mq_producer_state *p = infos->items[0]->producers[i];
+		int64_t minutes = (now - p->last_timestamp) / 60000;
 		int coordinated = 1;
 
 		if (p->txn_start_offset >= 0 &&
@@ -221,11 +315,13 @@ static int look_at(struct transactions *t, const char *topic, int32_t partition)
 			coordinated = is_coordinated(t, p, topic, partition);
 		if (coordinated < 0)
 			code = EXIT_FAILED;
-		if (coordinated == 0)
+		if (coordinated == 0 && json)
+			cJSON_AddItemToArray(json, hanging_json(topic, partition, p, minutes));
+		else if (coordinated == 0)
 			printf("%s\t%d\t%lld\t%d\t%d\t%lld\t%lld\t%lld\n", topic, partition,
 			       (long long)p->producer_id, p->producer_epoch, p->coordinator_epoch,
 			       (long long)p->txn_start_offset, (long long)p->last_timestamp,
-			       (long long)((now - p->last_timestamp) / 60000));
+			       (long long)minutes);
 	}
 	mq_admin_result_free(infos);
 	return code;
@@ -233,6 +329,7 @@ static int look_at(struct transactions *t, const char *topic, int32_t partition)
 
 static int find_hanging(struct transactions *t)
 {
+	cJSON *json;
 	const mq_topic_infos *topics;
 	int code = EXIT_OK;
 	mq_error error;
@@ -245,8 +342,11 @@ static int find_hanging(struct transactions *t)
 		err = mq_admin_list_topics(t->tool.admin, t->tool.timeout_ms, &topics, &error);
 	if (err != MQ_OK)
 		return fail_error("transactions", &error);
-	printf("Topic\tPartition\tProducerId\tProducerEpoch\tCoordinatorEpoch\tStartOffset\t"
-	       "LastTimestamp\tDuration(min)\n");
+	json = t->tool.json ? cJSON_CreateArray() : NULL;
+	if (!json)
+		printf(
+		    "Topic\tPartition\tProducerId\tProducerEpoch\tCoordinatorEpoch\tStartOffset\t"
+		    "LastTimestamp\tDuration(min)\n");
 	for (size_t i = 0; i < topics->n; i++) {
 		const mq_topic_info *topic = topics->items[i];
 
@@ -258,11 +358,13 @@ static int find_hanging(struct transactions *t)
 
 			if (t->partition_given && index != t->partition)
 				continue;
-			if (look_at(t, topic->name, index) != EXIT_OK)
+			if (look_at(t, topic->name, index, json) != EXIT_OK)
 				code = EXIT_FAILED;
 		}
 	}
 	mq_admin_result_free(topics);
+	if (json && tool_print_json(&t->tool, json) != EXIT_OK)
+		code = EXIT_FAILED;
 	return code;
 }
 
@@ -339,6 +441,7 @@ int cmd_transactions(int argc, char **argv)
 	     "list only transactions that are open for longer", &t.duration_given},
 	    {"max-transaction-timeout", OPT_INT, &t.minutes, "MINUTES",
 	     "what hangs is older than this; 15 if left out", NULL},
+	    TOOL_JSON(t.tool),
 	    TOOL_OPTIONS(t.tool),
 	    {NULL, OPT_FLAG, NULL, NULL, NULL, NULL},
 	};

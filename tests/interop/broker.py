@@ -125,7 +125,10 @@ class Broker:
     @staticmethod
     def mq_offline(*args):
         """Runs an mq command that needs no broker; its standard output."""
-        return subprocess.run([MQ, *args], capture_output=True, text=True, timeout=DEADLINE, check=True).stdout
+        r = subprocess.run([MQ, *args], capture_output=True, text=True, timeout=DEADLINE)
+        if r.returncode != 0:
+            raise AssertionError('mq %s: %d\n%s%s' % (' '.join(args), r.returncode, r.stdout, r.stderr))
+        return r.stdout
 
 
 def kcat(*args, stdin=None, check=True):

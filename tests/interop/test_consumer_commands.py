@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """mq console-consumer and consumer-perf-test, and the numbered examples of the
 consumer, against a real broker."""
+import json
 import os
 import re
 import signal
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -114,6 +116,39 @@ class ConsoleConsumer(Base):
                          'LongDeserializer', '--skip-message-on-error')
         self.assertEqual(len(r.stdout.splitlines()), 2)
 
+    def test_json_is_one_object_a_line(self):
+        t = self.topic('as-json')
+        self.produce(t, b'k1:a "quoted" \\ \t\xc3\xa9\x01', b'k\xff:', b'k3:\xed\xa0\x80',
+                     args=('-K:', '-H', 'h=1', '-H', 'h=\xe9'.encode('latin-1'), '-Z'))
+        r = self.consume('--topic', t, '--from-beginning', '--max-messages', '3', '--json')
+        records = [json.loads(line) for line in r.stdout.splitlines()]
+        self.assertEqual(list(records[0]), ['topic', 'partition', 'offset', 'timestamp', 'timestampType', 'key', 'value',
+                                            'headers'])
+        headers = [{'key': 'h', 'value': '1'}, {'key': 'h', 'value': {'base64': '6Q=='}}]
+        for i, (key, value) in enumerate((('k1', 'a "quoted" \\ \té\x01'), ({'base64': 'a/8='}, None),
+                                          ('k3', {'base64': '7aCA'}))):
+            self.assertAlmostEqual(records[i].pop('timestamp'), time.time() * 1000, delta=DEADLINE * 1000)
+            self.assertEqual(records[i], {'topic': t, 'partition': 0, 'offset': i, 'timestampType': 'CreateTime',
+                                          'key': key, 'value': value, 'headers': headers})
+        r = self.broker.mq('console-consumer', '--topic', t, '--json', '--formatter', 'NoOpMessageFormatter', check=False)
+        self.assertEqual((r.returncode, r.stdout), (2, ''))
+        self.assertIn('--json excludes --formatter', r.stderr)
+
+    def test_json_of_numbers(self):
+        t = self.topic('json-numbers')
+        path = os.path.join(self.dir.name, 'value')
+        values = (('Integer', struct.pack('>i', -7), '-7'), ('Long', struct.pack('>q', 2**63 - 1), '9223372036854775807'),
+                  ('Double', struct.pack('>d', 1e300), '1.0E300'), ('Float', struct.pack('>f', float('inf')), '"Infinity"'),
+                  ('Double', struct.pack('>d', float('nan')), '"NaN"'), ('Boolean', b'\x01', 'true'))
+        for offset, (name, value, text) in enumerate(values):
+            with open(path, 'wb') as f:
+                f.write(value)
+            kcat('-b', self.broker.address, '-P', '-t', t, path)
+            r = self.consume('--topic', t, '--partition', '0', '--offset', str(offset), '--max-messages', '1', '--json',
+                             '--value-deserializer', name + 'Deserializer')
+            self.assertIn('"key":null,"value":%s,"headers":[]}\n' % text, r.stdout)
+            json.loads(r.stdout)
+
     def test_a_group_goes_on_where_it_was(self):
         t = self.topic('goes-on')
         self.produce(t, *(b'%d' % i for i in range(10)))
@@ -217,6 +252,25 @@ class PerfTest(Base):
         r = self.broker.mq('consumer-perf-test', '--topic', t, check=False)
         self.assertEqual(r.returncode, 2)
         self.assertIn('--messages is missing', r.stderr)
+
+
+    def test_json(self):
+        t = self.topic('perf-json')
+        self.produce(t, *(b'x' * 99 for _ in range(1000)))
+        out = self.broker.mq('consumer-perf-test', '--topic', t, '--messages', '1000', '--json', '--show-detailed-stats',
+                             '--reporting-interval', '1').splitlines()
+        spans = [json.loads(line) for line in out]
+        self.assertEqual([x['type'] for x in spans], ['interval'] * (len(spans) - 1) + ['total'])
+        self.assertLessEqual(sum(x['records'] for x in spans[:-1]), 1000)  # the last one does not end
+        total = spans[-1]
+        self.assertEqual((total['records'], total['megabytes'], total['complete']), (1000, 0.0944, True))
+        self.assertEqual(total['endTimestamp'] - total['startTimestamp'], total['rebalanceTimeMs'] + total['fetchTimeMs'])
+        r = self.broker.mq('consumer-perf-test', '--topic', t, '--messages', '1001', '--timeout', '300', '--json',
+                           '--print-metrics', check=False)
+        self.assertEqual(r.returncode, 0)
+        self.assertIn('WARNING: Exiting before', r.stderr)
+        total = json.loads(r.stdout)
+        self.assertEqual((total['complete'], total['metrics']['records-consumed']), (False, 1000))
 
 
 class Examples(Base):

@@ -162,6 +162,22 @@ class Producer(unittest.TestCase):
             self.assertAlmostEqual(float(mb), float(rate) * size / 2**20, delta=0.011)
         self.assertIn('Number of messages read: 1\n', r.stdout)
 
+    def test_perf_test_in_json(self):
+        payloads = os.path.join(self.broker.dir, 'payload')
+        with open(payloads, 'w') as f:
+            f.write('x' * 1000)
+        r = subprocess.run([MQ, 'producer-perf-test', '--topic', 'json', '--num-records', '500', '--payload-file', payloads,
+                            '--throughput', '-1', '--json', '--print-metrics', '--bootstrap-server', self.broker.address],
+                           capture_output=True, text=True, timeout=DEADLINE)
+        self.assertEqual((r.returncode, r.stderr), (0, ''))
+        total = json.loads(r.stdout)  # one line and nothing else
+        self.assertEqual((total['type'], total['records'], total['failed']), ('total', 500, 0))
+        self.assertAlmostEqual(total['megabytesPerSec'], total['recordsPerSec'] * 1000 / 2**20, delta=0.001)
+        self.assertLessEqual(total['p50LatencyMs'], total['p999LatencyMs'])
+        self.assertLessEqual(total['p999LatencyMs'], total['maxLatencyMs'])
+        self.assertEqual(total['metrics']['records-delivered'], 500)
+        self.assertGreater(total['averageLatencyMs'], 0)
+
     def test_perf_test_tells_wrong_flags(self):
         base = ['--topic', 't', '--num-records', '1', '--throughput', '-1']
         for args, why in ((base, 'exactly one of'), (base + ['--record-size', '0'], 'above 0'),

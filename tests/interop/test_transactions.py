@@ -1,4 +1,5 @@
 """Transactions of librdkafka, by its Python binding: commit, abort, fencing, time-outs, kills."""
+import json
 import os
 import subprocess
 import unittest
@@ -193,6 +194,7 @@ class Transactions(unittest.TestCase):
         at = ('--topic', topic, '--partition', '0')
         open_at = mq('transactions', 'describe-producers', *at).splitlines()[1].split('\t')
         self.assertEqual((open_at[0], open_at[5]), (described[2], '0'))
+        self.tell_in_json(topic, int(described[2]))
         # It has a coordinator, so it does not hang.
         self.assertEqual(len(mq('transactions', 'find-hanging', '--max-transaction-timeout', '0').splitlines()), 1)
         p.commit_transaction(TIME)
@@ -202,6 +204,46 @@ class Transactions(unittest.TestCase):
         self.assertEqual(mq('transactions', 'abort', *at, '--start-offset', '0', check=False).returncode, 1)
         self.assertEqual(mq('transactions', 'forget', check=False).returncode, 2)
         self.assertEqual(mq('transactions', 'abort', *at, check=False).returncode, 2)
+
+    def tell_in_json(self, topic, producer_id):
+        def mq(*args):
+            return json.loads(self.broker.mq('transactions', *args, '--json'))
+
+        listed = [x for x in mq('list') if x['transactionalId'] == topic]
+        self.assertEqual([(x['producerId'], x['coordinator'], x['state']) for x in listed], [(producer_id, 0, 'Ongoing')])
+        described = mq('describe', '--transactional-id', topic)
+        self.assertEqual((described['producerId'], described['state'], described['partitions']),
+                         (producer_id, 'Ongoing', [{'topic': topic, 'partition': 0}]))
+        self.assertLess(described['durationMs'], 600000)
+        producers = mq('describe-producers', '--topic', topic, '--partition', '0')
+        self.assertEqual([(x['producerId'], x['transactionStartOffset']) for x in producers], [(producer_id, 0)])
+        self.assertEqual(mq('find-hanging', '--max-transaction-timeout', '0'), [])
+
+    def test_dump_log_decodes_transactions_as_json(self):
+        broker = Broker({'transaction.state.log.num.partitions': '1'}).start()
+        self.addCleanup(broker.close)
+        p = producer(broker.address, 'txn')
+        for end in (p.abort_transaction, p.commit_transaction):
+            p.begin_transaction()
+            p.produce('txn', b'value')
+            p.flush(TIME)
+            end(TIME)
+        del p
+        broker.stop()
+
+        def dump(*args, partition='txn-0', suffix='.log'):
+            path = os.path.join(broker.dir, 'data', partition, '0' * 20 + suffix)
+            return [json.loads(x) for x in broker.mq_offline('dump-log', *args, '--json', '--files', path).splitlines()]
+
+        records = [x for x in dump('--print-data-log') if x['type'] == 'record']
+        self.assertEqual([(x['offset'], x.get('value'), x.get('marker')) for x in records],
+                         [(0, 'value', None), (1, None, 'ABORT'), (2, 'value', None), (3, None, 'COMMIT')])
+        aborted = dump(suffix='.txnindex')
+        self.assertEqual([(x['type'], x['firstOffset'], x['lastOffset']) for x in aborted], [('abortedTransaction', 0, 1)])
+        records = [x for x in dump('--transaction-log-decoder', partition='__transaction_state-0') if x['type'] == 'record']
+        self.assertEqual({x['key']['data']['transactionalId'] for x in records}, {'txn'})
+        partitions = [x['value']['data']['transactionPartitions'] for x in records]
+        self.assertIn([{'topic': 'txn', 'partitionIds': [0]}], partitions)
 
     def test_a_hanging_transaction_is_found_and_aborted(self):
         """Its coordinator has lost its memory."""
@@ -214,6 +256,9 @@ class Transactions(unittest.TestCase):
             found = broker.mq('transactions', 'find-hanging', '--max-transaction-timeout', '0').splitlines()
             self.assertEqual(len(found), 2)
             self.assertEqual(found[1].split('\t')[:2], ['hanging', '0'])
+            found_json = json.loads(broker.mq('transactions', 'find-hanging', '--max-transaction-timeout', '0', '--json'))
+            self.assertEqual([(x['topic'], x['partition'], str(x['startOffset'])) for x in found_json],
+                             [('hanging', 0, found[1].split('\t')[5])])
             self.assertEqual(consume(broker.address, 'hanging'), [[]])
             plain = Producer({'bootstrap.servers': broker.address})
             plain.produce('hanging', b'plain')
