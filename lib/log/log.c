@@ -134,10 +134,10 @@ void mq_log_fence(struct mq_log *log)
 	mq_log_unlock(log);
 }
 
-void mq_log_set_full(struct mq_log *log, bool full)
+void mq_log_set_room(struct mq_log *log, enum mq_room room)
 {
 	mq_log_lock(log);
-	log->full = full;
+	log->room = room;
 	mq_log_unlock(log);
 }
 

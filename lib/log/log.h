@@ -79,6 +79,17 @@ enum mq_append_origin {
 	MQ_APPEND_REPLICA,     /* offsets and epochs are the leader's */
 };
 
+/* What the free space of a log's directory is enough for. Half of what is to stay
+ * free is the coordinators': groups read on and transactions end on a disk that
+ * takes no more records. */
+enum mq_room { MQ_ROOM_ALL, MQ_ROOM_COORDINATORS, MQ_ROOM_NONE };
+
+static inline bool mq_room_for(enum mq_room room, enum mq_append_origin origin)
+{
+	return room == MQ_ROOM_ALL ||
+	       (room == MQ_ROOM_COORDINATORS && origin == MQ_APPEND_COORDINATOR);
+}
+
 struct mq_append {
 	/* Set by the caller; data stays the caller's, untouched by it, until the
 	 * append is handed back. One batch, or for REPLICA a run of whole ones,

@@ -143,7 +143,7 @@ static mq_err append_locked(struct mq_log *log, struct mq_append *append)
 	bool is_marker;
 	mq_err err;
 
-	if (log->failed || log->full)
+	if (log->failed || !mq_room_for(log->room, append->origin))
 		return MQ_E_KAFKA_STORAGE_ERROR;
 	if (append->origin == MQ_APPEND_CLIENT && append->size > log->conf.max_message_bytes)
 		return MQ_E_MESSAGE_TOO_LARGE;

@@ -52,7 +52,7 @@ struct mq_log {
 	int64_t size;
 	int64_t unflushed_since_ms; /* wall clock of the oldest unflushed append */
 	atomic_bool failed; /* set with the mutex held, read anywhere */
-	bool full;
+	enum mq_room room;
 	bool writing, busy, flushing;
 	bool dir_dirty; /* entries of the directory may not be durable */
 	bool changed;   /* since a clean open: closing has something to write */

@@ -56,9 +56,8 @@ int64_t mq_log_recovery_point(const struct mq_log *log);
 
 /* [L] Fences the log: its directory has failed. */
 void mq_log_fence(struct mq_log *log);
-/* [L] While set, appends are refused with MQ_E_KAFKA_STORAGE_ERROR: too little
- * space is free. */
-void mq_log_set_full(struct mq_log *log, bool full);
+/* [L] Appends it is not enough for are refused with MQ_E_KAFKA_STORAGE_ERROR. */
+void mq_log_set_room(struct mq_log *log, enum mq_room room);
 
 /* [L] Forgets producers without an open transaction that have been silent for
  * producer_id_expiration_ms. */

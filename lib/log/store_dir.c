@@ -202,33 +202,50 @@ void mq_store_dir_fail(struct mq_store_dir *dir, const mq_error *error)
 		store->args.dir_failed(store->args.arg, dir->path);
 }
 
+/* Where free space cannot be told there is enough. */
+static enum mq_room room_in(int64_t free_bytes, int64_t floor)
+{
+	if (free_bytes < 0 || free_bytes >= floor)
+		return MQ_ROOM_ALL;
+	return free_bytes >= floor / 2 ? MQ_ROOM_COORDINATORS : MQ_ROOM_NONE;
+}
+
+static void tell_room(const struct mq_store_dir *dir, int64_t free_bytes, enum mq_room room)
+{
+	static const char *const are[] = {
+	    [MQ_ROOM_ALL] = "accepted again",
+	    [MQ_ROOM_COORDINATORS] = "refused, but for those of groups and transactions",
+	    [MQ_ROOM_NONE] = "refused",
+	};
+
+	mq_say(dir->store->args.logger, room == MQ_ROOM_ALL ? MQ_LEVEL_INFO : MQ_LEVEL_ERROR,
+	       "log directory %s has %" PRId64 " bytes free, and %" PRId64
+	       " are to stay free: appends are %s",
+	       dir->path, free_bytes, dir->store->args.free_bytes_min, are[room]);
+}
+
 void mq_store_dir_look(struct mq_store_dir *dir, int64_t now_us)
 {
 	struct mq_store *store = dir->store;
-	int64_t floor = store->args.free_bytes_min;
 	int64_t free_bytes = mq_env_free_bytes(store->args.env, dir->path);
-	bool full = free_bytes >= 0 && free_bytes < floor;
+	enum mq_room room = room_in(free_bytes, store->args.free_bytes_min);
 	size_t i;
 
 	mq_mutex_lock(&store->mutex);
 	dir->appended = 0;
 	dir->looked_us = now_us;
-	if (full)
+	if (room != MQ_ROOM_ALL)
 		mq_store_arm(store, MQ_JOB_CHECK, now_us + MQ_STORE_FULL_LOOK_US);
-	for (i = 0; full != dir->full && i < store->n_logs; i++)
+	for (i = 0; room != dir->room && i < store->n_logs; i++)
 		if (store->logs[i]->dir == dir)
-			mq_log_set_full(store->logs[i]->log, full);
-	if (full != dir->full)
-		mq_say(store->args.logger, full ? MQ_LEVEL_ERROR : MQ_LEVEL_INFO,
-		       "log directory %s has %" PRId64 " bytes free, %s %" PRId64
-		       " that are to stay free: appends are %s",
-		       dir->path, free_bytes, full ? "less than the" : "no less than the", floor,
-		       full ? "refused" : "accepted again");
-	dir->full = full;
+			mq_log_set_room(store->logs[i]->log, room);
+	if (room != dir->room)
+		tell_room(dir, free_bytes, room);
+	dir->room = room;
 	mq_mutex_unlock(&store->mutex);
 }
 
-bool mq_store_may_append(struct mq_store *store, struct mq_log *log)
+bool mq_store_may_append(struct mq_store *store, struct mq_log *log, enum mq_append_origin origin)
 {
 	struct mq_store_log *sl = mq_log_extra(log);
 	struct mq_store_dir *dir = sl->dir;
@@ -248,10 +265,10 @@ bool mq_store_may_append(struct mq_store *store, struct mq_log *log)
 	}
 	if (mq_log_failed(log) && !dir->failed)
 		mq_store_arm(store, MQ_JOB_CHECK, now_us);
-	look = store->args.free_bytes_min > 0 && !dir->full &&
+	look = store->args.free_bytes_min > 0 && mq_room_for(dir->room, origin) &&
 	       (dir->appended > step || now_us - dir->looked_us > MQ_STORE_FULL_LOOK_US);
 	mq_mutex_unlock(&store->mutex);
 	if (look)
 		mq_store_dir_look(dir, now_us);
-	return !dir->full && !dir->failed && !mq_log_failed(log);
+	return mq_room_for(dir->room, origin) && !dir->failed && !mq_log_failed(log);
 }

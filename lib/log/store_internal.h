@@ -52,9 +52,9 @@ struct mq_store_dir {
 	atomic_bool failed; /* set with both locks held, read anywhere */
 	int n_refused;      /* partitions that were not opened; not changed after the start */
 	bool was_clean;
-	bool meta_missing;   /* meta.properties is to be written */
-	bool created;        /* entries not yet synced */
-	bool full;           /* less is free than the floor */
+	bool meta_missing; /* meta.properties is to be written */
+	bool created;      /* entries not yet synced */
+	enum mq_room room;
 	int64_t appended;    /* bytes since the last look at free space */
 	int64_t looked_us;   /* when that was */
 	mq_error open_error; /* during the opening only */

@@ -134,7 +134,7 @@ mq_err mq_store_open_log(struct mq_store_dir *dir, const char *name, struct mq_l
 	mq_mutex_lock(&store->mutex);
 	err = mq_store_add(store, sl);
 	if (!err) {
-		mq_log_set_full(sl->log, dir->full);
+		mq_log_set_room(sl->log, dir->room);
 		mq_store_opened(store, sl, mq_env_now_us(store->args.env));
 	}
 	mq_mutex_unlock(&store->mutex);

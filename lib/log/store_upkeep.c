@@ -387,7 +387,7 @@ static void run_check(struct mq_store *store)
 		mq_mutex_lock(&store->mutex);
 		for (k = 0; k < store->n_logs && !dir->failed && !broken; k++)
 			broken = store->logs[k]->dir == dir && mq_log_failed(store->logs[k]->log);
-		full = dir->full && !dir->failed;
+		full = dir->room != MQ_ROOM_ALL && !dir->failed;
 		mq_mutex_unlock(&store->mutex);
 		if (broken) {
 			(void)mq_fail(&error, MQ_E_IO, "a write to one of its logs has failed");

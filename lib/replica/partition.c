@@ -314,7 +314,7 @@ mq_err mq_partition_append(struct mq_partition *partition, struct mq_partition_a
 		return err;
 	if (partition->n_isr < append->isr_min)
 		return MQ_E_NOT_ENOUGH_REPLICAS;
-	if (!partition->shard->may_append(partition))
+	if (!partition->shard->may_append(partition, append->log.origin))
 		return MQ_E_KAFKA_STORAGE_ERROR;
 	append->partition = partition;
 	append->log.leader_epoch = partition->leader_epoch;

@@ -54,7 +54,7 @@ struct mq_shard {
 	void (*enter)(struct mq_shard *shard, struct mq_list *tasks);
 	void (*leave)(struct mq_shard *shard, struct mq_list *tasks);
 	/* [L] Before each append: whether the log's directory has room and works. */
-	bool (*may_append)(struct mq_partition *partition);
+	bool (*may_append)(struct mq_partition *partition, enum mq_append_origin origin);
 	/* A flush is under way: [L] keep the partition and its log; [U] no more. */
 	void (*hold)(struct mq_partition *partition);
 	void (*drop)(struct mq_partition *partition);

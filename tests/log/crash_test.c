@@ -205,7 +205,7 @@ static void append_some(struct run *run)
 	struct mq_list done, *node, *next;
 
 	mq_list_init(&done);
-	if (!mq_store_may_append(run->disk.store, run->disk.logs[which]))
+	if (!mq_store_may_append(run->disk.store, run->disk.logs[which], MQ_APPEND_CLIENT))
 		model_fail(&run->model, "the store refuses appends");
 	for (int i = 0; i < n; i++)
 		append_batch(run, which);

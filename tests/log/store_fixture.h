@@ -201,7 +201,7 @@ static inline mq_err owner_append_batch(struct store_owner *o, struct mq_log *lo
 	ck_assert_ptr_nonnull(append.data);
 	memcpy(append.data, batch.data, batch.size);
 	owner_lock(o);
-	(void)mq_store_may_append(o->store, log);
+	(void)mq_store_may_append(o->store, log, append.origin);
 	err = mq_log_append(log, &append);
 	while (!err && mq_log_write_begin(log)) {
 		owner_unlock(o);
@@ -210,7 +210,7 @@ static inline mq_err owner_append_batch(struct store_owner *o, struct mq_log *lo
 		mq_log_write_end(log, &done);
 		err = append.err;
 	}
-	(void)mq_store_may_append(o->store, log);
+	(void)mq_store_may_append(o->store, log, append.origin);
 	owner_unlock(o);
 	free(append.data);
 	return err;

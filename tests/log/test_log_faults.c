@@ -326,10 +326,10 @@ START_TEST(a_log_that_is_full_refuses_before_the_disk_does)
 	int64_t first;
 
 	kit_append(1, KIT_NOW, 10);
-	mq_log_set_full(kit.log, true);
+	mq_log_set_room(kit.log, MQ_ROOM_NONE);
 	ck_assert_int_eq(kit_append_as(&b, MQ_APPEND_CLIENT, 0, &append), MQ_E_KAFKA_STORAGE_ERROR);
 	ck_assert_int_eq(kit_count_from(0, &first), 1);
-	mq_log_set_full(kit.log, false);
+	mq_log_set_room(kit.log, MQ_ROOM_ALL);
 	ck_assert_int_eq(kit_append(1, KIT_NOW, 10), 1);
 }
 END_TEST
