@@ -2,6 +2,8 @@
  * The assignors against the Java client: tests/consumer/assignors.txt has random
  * groups and what the classes of Kafka 3.9 make of them, printed by
  * tests/interop/kafka/Assignors.java. ASSIGNOR_CASES names another such file.
+ * The cases of Java's own tests are in test_assignors_known.c, what holds of any
+ * assignment is in test_assignors_properties.c.
  */
 #include "suite.h"
 
@@ -10,27 +12,15 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "base/mem.h"
-#include "consumer/assignor.h"
+#include "consumer/assignment.h"
 #include "consumer/consumer_protocol.h"
 
-#define TOPICS_MAX     64
-#define MEMBERS_MAX    128
 #define PARTITIONS_MAX 4096
 #define LINE_MAX_SIZE  65536
-
-struct group {
-	mq_memory memory; /* of everything here */
-	mq_assignor_topic topics[TOPICS_MAX];
-	mq_subscription members[MEMBERS_MAX];
-	mq_group_subscription of;
-	mq_member_assignment got[MEMBERS_MAX];
-};
 
 static FILE *file;
 static char line[LINE_MAX_SIZE];
 static unsigned line_number, n_groups, n_assignments, n_bytes;
-static struct group group;
 
 static bool next_line(void)
 {
@@ -39,14 +29,6 @@ static bool next_line(void)
 	line_number++;
 	line[strcspn(line, "\n")] = '\0';
 	return true;
-}
-
-static void *memory(size_t n, size_t size)
-{
-	void *p = mq_arena_array(&group.memory.arena, n, size);
-
-	ck_assert_ptr_nonnull(p);
-	return p;
 }
 
 static const char *copy(const char *s)
@@ -76,11 +58,10 @@ static const char *topic_name(long index)
 /* "topic NAME PARTITIONS RACK,RACK RACK,RACK ...", racks where some are known */
 static void read_topic(char *rest)
 {
-	mq_assignor_topic *topic = &group.topics[group.of.n_topics++];
 	char *at, *rack_at;
+	mq_assignor_topic *topic = add_topic(copy(strtok_r(rest, " ", &at)), 0);
 	mq_replica_racks *racks;
 
-	topic->name = copy(strtok_r(rest, " ", &at));
 	topic->n_partitions = (int32_t)strtol(strtok_r(NULL, " ", &at), NULL, 10);
 	if (!*at)
 		return;
@@ -99,11 +80,10 @@ static void read_topic(char *rest)
 /* "member ID INSTANCE RACK GENERATION xDATA TOPIC,TOPIC,..." */
 static void read_member(char *rest)
 {
-	mq_subscription *member = &group.members[group.of.n_members++];
 	char *at, *topic_at, *data, *topics;
 	const char **names = memory(TOPICS_MAX + 1, sizeof(char *));
+	mq_subscription *member = add_member(copy(strtok_r(rest, " ", &at)), names, 0);
 
-	member->member_id = copy(strtok_r(rest, " ", &at));
 	member->instance_id = copy(strtok_r(NULL, " ", &at));
 	member->rack = copy(strtok_r(NULL, " ", &at));
 	member->generation = (int32_t)strtol(strtok_r(NULL, " ", &at), NULL, 10);
@@ -111,7 +91,6 @@ static void read_member(char *rest)
 	if (data[0] == 'x')
 		member->user_data = from_hex(data + 1);
 	topics = strtok_r(NULL, " ", &at);
-	member->topics = names;
 	for (char *t = strcmp(topics, "-") ? strtok_r(topics, ",", &topic_at) : NULL; t;
 	     t = strtok_r(NULL, ",", &topic_at))
 		names[member->n_topics++] = topic_name(strtol(t, NULL, 10));
@@ -148,12 +127,9 @@ static void check_assignment(const char *name)
 	const mq_assignor *assignor = mq_assignor_find(NULL, mq_str(name));
 	mq_topic_partition *expected = memory(PARTITIONS_MAX, sizeof(*expected));
 	unsigned at = line_number;
-	mq_error error;
 
 	ck_assert_ptr_nonnull(assignor);
-	memset(group.got, 0, sizeof(group.got));
-	ck_assert_int_eq(
-	    assignor->assign(assignor->arg, &group.of, &group.memory, group.got, &error), MQ_OK);
+	assign(assignor);
 	for (size_t m = 0; m < group.of.n_members; m++) {
 		size_t n;
 
@@ -248,51 +224,7 @@ static void check_user_data(char *rest)
 	expect_bytes(data.data, data.size, strtok_r(NULL, " ", &at));
 }
 
-/* --- what holds for every group ------------------------------------------------------ */
-
-static bool subscribes(const mq_subscription *member, const char *topic)
-{
-	for (size_t t = 0; t < member->n_topics; t++)
-		if (strcmp(member->topics[t], topic) == 0)
-			return true;
-	return false;
-}
-
-static unsigned count_owners(const char *topic, int32_t partition)
-{
-	unsigned n = 0;
-
-	for (size_t m = 0; m < group.of.n_members; m++)
-		for (size_t i = 0; i < group.got[m].n; i++)
-			n += group.got[m].partitions[i].partition == partition &&
-			     strcmp(group.got[m].partitions[i].topic, topic) == 0;
-	return n;
-}
-
-/* Every partition of a topic with subscribers has one owner, or, while it is on
- * its way in a cooperative group, none; and members get what they subscribe to. */
-static void check_valid(const mq_assignor *assignor)
-{
-	for (size_t m = 0; m < group.of.n_members; m++)
-		for (size_t i = 0; i < group.got[m].n; i++)
-			ck_assert_msg(
-			    subscribes(&group.members[m], group.got[m].partitions[i].topic),
-			    "line %u: %s: member %zu has not subscribed to %s", line_number,
-			    assignor->name, m, group.got[m].partitions[i].topic);
-	for (size_t t = 0; t < group.of.n_topics; t++) {
-		bool wanted = false;
-
-		for (size_t m = 0; m < group.of.n_members; m++)
-			wanted = wanted || subscribes(&group.members[m], group.topics[t].name);
-		for (int32_t p = 0; p < group.topics[t].n_partitions; p++) {
-			unsigned n = count_owners(group.topics[t].name, p);
-
-			ck_assert_msg(n == wanted || (n == 0 && assignor->cooperative),
-				      "line %u: %s: %s-%d has %u owners", line_number,
-				      assignor->name, group.topics[t].name, p, n);
-		}
-	}
-}
+/* --- groups --------------------------------------------------------------------------- */
 
 /* Also where the Java client failed or went astray. */
 static void check_all_valid(void)
@@ -300,24 +232,12 @@ static void check_all_valid(void)
 	static const mq_assignor *const all[] = {&mq_assignor_range, &mq_assignor_round_robin,
 						 &mq_assignor_sticky,
 						 &mq_assignor_cooperative_sticky};
-	mq_error error;
 
 	for (size_t i = 0; i < mq_array_size(all); i++) {
-		memset(group.got, 0, sizeof(group.got));
-		ck_assert_int_eq(
-		    all[i]->assign(all[i]->arg, &group.of, &group.memory, group.got, &error),
-		    MQ_OK);
-		check_valid(all[i]);
+		snprintf(about, sizeof(about), "line %u: %s", line_number, all[i]->name);
+		assign(all[i]);
+		check_valid(!all[i]->cooperative);
 	}
-}
-
-static void group_begin(void)
-{
-	mq_arena_reset(&group.memory.arena);
-	memset(&group, 0, sizeof(group));
-	mq_arena_init(&group.memory.arena, 0);
-	group.of.topics = group.topics;
-	group.of.members = group.members;
 }
 
 static void read_line(void)
@@ -376,7 +296,7 @@ START_TEST(assignments_equal_those_of_the_java_client)
 }
 END_TEST
 
-/* --- cases of the Java client's own tests ------------------------------------------- */
+/* --- what is not in the file --------------------------------------------------------- */
 
 static void expect(size_t member, const char *partitions)
 {
@@ -390,157 +310,11 @@ static void expect(size_t member, const char *partitions)
 	ck_assert_str_eq(got, partitions);
 }
 
-static mq_err assign(const mq_assignor *assignor, mq_error *error)
-{
-	memset(group.got, 0, sizeof(group.got));
-	return assignor->assign(assignor->arg, &group.of, &group.memory, group.got, error);
-}
-
-static void add_topic(const char *name, int32_t n)
-{
-	group.topics[group.of.n_topics++] = (mq_assignor_topic){.name = name, .n_partitions = n};
-}
-
-static mq_subscription *add_member(const char *id, const char *const *topics, size_t n)
-{
-	mq_subscription *member = &group.members[group.of.n_members++];
-
-	*member =
-	    (mq_subscription){.member_id = id, .generation = -1, .topics = topics, .n_topics = n};
-	return member;
-}
-
-/* Claims and topics in any number and order, of partitions that may not exist. */
-static void random_group(unsigned *seed)
-{
-	static const char *const names[] = {"a", "b", "c", "d", "gone"};
-	static const char *const ids[] = {"m1", "m2", "m3", "m4", "m5", "m6"};
-
-	group_begin();
-	for (int t = 0; t < 4; t++)
-		add_topic(names[t], (int32_t)(rand_r(seed) % 6));
-	for (int m = 0; m < 1 + rand_r(seed) % 6; m++) {
-		const char **topics = memory(8, sizeof(char *));
-		mq_topic_partition *owned = memory(40, sizeof(*owned));
-		mq_subscription *member = add_member(ids[m], topics, rand_r(seed) % 8u);
-
-		for (size_t t = 0; t < member->n_topics; t++)
-			topics[t] = names[rand_r(seed) % 5];
-		member->n_owned = rand_r(seed) % 40u;
-		for (size_t i = 0; i < member->n_owned; i++)
-			owned[i] = (mq_topic_partition){names[rand_r(seed) % 5],
-							(int32_t)(rand_r(seed) % 8) - 1};
-		member->owned = owned;
-		member->generation = (int32_t)(rand_r(seed) % 5) - 1;
-		if (rand_r(seed) % 2) {
-			const mq_last_assignment last = {true, owned, member->n_owned,
-							 member->generation};
-
-			ck_assert_int_eq(mq_assignor_sticky.user_data(NULL, &last, &group.memory,
-								      &member->user_data),
-					 MQ_OK);
-			if (rand_r(seed) % 8 == 0)
-				member->user_data.size /= 2;
-		}
-	}
-}
-
-START_TEST(whatever_members_claim_each_partition_has_one_owner)
-{
-	unsigned seed = 1;
-
-	for (line_number = 0; line_number < 3000; line_number++) {
-		random_group(&seed);
-		check_all_valid();
-	}
-	mq_arena_reset(&group.memory.arena);
-}
-END_TEST
-
-static const char *const both[] = {"topic1", "topic2"};
-
-START_TEST(range_gives_the_first_members_one_more_of_each_topic)
-{
-	group_begin();
-	add_topic("topic1", 3);
-	add_topic("topic2", 3);
-	add_member("consumer1", both, 2);
-	add_member("consumer2", both, 2);
-	ck_assert_int_eq(assign(&mq_assignor_range, NULL), MQ_OK);
-	expect(0, "topic1-0 topic1-1 topic2-0 topic2-1");
-	expect(1, "topic1-2 topic2-2");
-}
-END_TEST
-
-START_TEST(round_robin_goes_on_from_topic_to_topic)
-{
-	group_begin();
-	add_topic("topic1", 3);
-	add_topic("topic2", 3);
-	add_member("consumer1", both, 2);
-	add_member("consumer2", both, 2);
-	ck_assert_int_eq(assign(&mq_assignor_round_robin, NULL), MQ_OK);
-	expect(0, "topic1-0 topic1-2 topic2-1");
-	expect(1, "topic1-1 topic2-0 topic2-2");
-}
-END_TEST
-
-START_TEST(static_members_come_first_by_instance_id)
-{
-	group_begin();
-	add_topic("topic1", 3);
-	add_topic("topic2", 3);
-	add_member("consumer10", both, 2)->instance_id = "instance1";
-	add_member("consumer1", both, 2);
-	add_member("consumer2", both, 2)->instance_id = "instance0";
-	ck_assert_int_eq(assign(&mq_assignor_round_robin, NULL), MQ_OK);
-	expect(0, "topic1-1 topic2-1");
-	expect(1, "topic1-2 topic2-2");
-	expect(2, "topic1-0 topic2-0");
-}
-END_TEST
-
-START_TEST(a_topic_that_does_not_exist_is_left_out)
-{
-	const mq_assignor *all[] = {&mq_assignor_range, &mq_assignor_round_robin,
-				    &mq_assignor_sticky, &mq_assignor_cooperative_sticky};
-
-	for (size_t i = 0; i < mq_array_size(all); i++) {
-		group_begin();
-		add_topic("topic1", 0);
-		add_member("consumer1", both, 2);
-		ck_assert_int_eq(assign(all[i], NULL), MQ_OK);
-		expect(0, "");
-	}
-}
-END_TEST
-
-START_TEST(a_partition_moves_in_two_steps_in_a_cooperative_group)
-{
-	static const mq_topic_partition owned[] = {{"topic1", 0}, {"topic1", 1}};
-	mq_subscription *first;
-
-	group_begin();
-	add_topic("topic1", 2);
-	first = add_member("consumer1", both, 1);
-	first->owned = owned;
-	first->n_owned = 2;
-	first->generation = 3;
-	add_member("consumer2", both, 1);
-	ck_assert_int_eq(assign(&mq_assignor_cooperative_sticky, NULL), MQ_OK);
-	expect(0, "topic1-0");
-	expect(1, "");
-	first->n_owned = 1;
-	ck_assert_int_eq(assign(&mq_assignor_cooperative_sticky, NULL), MQ_OK);
-	expect(0, "topic1-0");
-	expect(1, "topic1-1");
-}
-END_TEST
-
 START_TEST(claims_on_partitions_that_do_not_exist_count_for_nothing)
 {
 	static const mq_topic_partition owned[] = {
 	    {"topic1", 5}, {"topic1", 1}, {"topic1", -1}, {"gone", 0}, {"topic1", 1}};
+	static const char *const both[] = {"topic1", "topic2"};
 	mq_subscription *first;
 
 	for (size_t n_topics = 1; n_topics <= 2; n_topics++) {
@@ -552,7 +326,7 @@ START_TEST(claims_on_partitions_that_do_not_exist_count_for_nothing)
 		first->n_owned = 4;
 		first->generation = 3;
 		add_member("consumer2", both, n_topics);
-		ck_assert_int_eq(assign(&mq_assignor_cooperative_sticky, NULL), MQ_OK);
+		assign(&mq_assignor_cooperative_sticky);
 		expect(0, n_topics == 1 ? "topic1-1" : "topic1-1 topic1-0");
 		expect(1, n_topics == 1 ? "topic1-0" : "topic2-0");
 	}
@@ -604,12 +378,6 @@ int main(void)
 {
 	const TTest *const tests[] = {
 	    assignments_equal_those_of_the_java_client,
-	    whatever_members_claim_each_partition_has_one_owner,
-	    range_gives_the_first_members_one_more_of_each_topic,
-	    round_robin_goes_on_from_topic_to_topic,
-	    static_members_come_first_by_instance_id,
-	    a_topic_that_does_not_exist_is_left_out,
-	    a_partition_moves_in_two_steps_in_a_cooperative_group,
 	    claims_on_partitions_that_do_not_exist_count_for_nothing,
 	    an_own_assignor_goes_before_kafkas_and_each_has_two_names,
 	    a_later_version_is_read_as_the_latest_known_one,
