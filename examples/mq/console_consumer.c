@@ -17,6 +17,9 @@
 /* How long leaving the group may take. */
 #define CLOSE_MS 30000
 
+/* What has failed for so long is told. */
+#define TROUBLE_MS 1000
+
 struct console {
 	const char *topic, *include, *whitelist, *bootstrap, *group, *config, *offset, *formatter;
 	const char *formatter_config, *isolation, *key_deserializer, *value_deserializer;
@@ -31,6 +34,7 @@ struct console {
 	char *formatter_text; /* of --formatter-config: values point into it */
 	mq_consumer *consumer;
 	long long n;
+	mq_err told; /* the failure that was last told */
 };
 
 /* --- the consumer's configuration ------------------------------------------------------ */
@@ -211,6 +215,27 @@ static int64_t now_ms(void)
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
+/* Says what keeps records from coming, once for each cause. True: something has
+ * failed, and not just now. */
+static bool tell_trouble(struct console *c)
+{
+	mq_consumer_event event;
+	mq_error error = {MQ_OK, ""};
+
+	mq_consumer_status(c->consumer, &event);
+	if (event.err == MQ_OK || event.since_ms < TROUBLE_MS) {
+		c->told = event.err == MQ_OK ? MQ_OK : c->told;
+		return false;
+	}
+	if (event.err != c->told) {
+		error.code = event.err;
+		snprintf(error.text, sizeof(error.text), "%s", event.text);
+		(void)fail_error(COMMAND, &error);
+	}
+	c->told = event.err;
+	return true;
+}
+
 /* The next record; NULL when it is over, and then *code says how. What has been
  * printed is flushed before it waits. */
 static const mq_received *next(struct console *c, int *code)
@@ -225,19 +250,24 @@ static const mq_received *next(struct console *c, int *code)
 		return NULL;
 	}
 	while (!stop_told()) {
-		int64_t left = until == INT64_MAX ? INT_MAX : until - now_ms();
+		int64_t left = until == INT64_MAX ? TROUBLE_MS : until - now_ms();
 		mq_error error = {MQ_OK, ""};
 
-		record = mq_consumer_next(
-		    c->consumer, left < 0 ? 0 : (int)(left < INT_MAX ? left : INT_MAX), &error);
+		left = left < 0 ? 0 : left;
+		record = mq_consumer_next(c->consumer, (int)(left < TROUBLE_MS ? left : TROUBLE_MS),
+					  &error);
 		if (record)
 			return record;
 		if (error.code != MQ_OK && error.code != MQ_E_WOKEN) {
 			*code = fail_error(COMMAND, &error);
 			return NULL;
 		}
-		if (until != INT64_MAX && now_ms() >= until)
+		if (now_ms() >= until) {
+			if (tell_trouble(c))
+				*code = EXIT_FAILED;
 			break;
+		}
+		(void)tell_trouble(c);
 	}
 	return NULL;
 }

@@ -155,6 +155,8 @@ mq_err mq_client_new(struct mq_client **out, const struct mq_client_args *args, 
 	client->env = mq_loop_env(args->loop);
 	client->dialer = args->dialer ? *args->dialer : system_dialer;
 	client->auto_create = args->auto_create;
+	client->reach = args->reach;
+	client->reach_arg = args->arg;
 	mq_env_random(client->env, &client->random, sizeof(client->random));
 	mq_list_init(&client->nodes);
 	mq_list_init(&client->waiting);

@@ -134,6 +134,11 @@ struct mq_client_args {
 	const mq_conf *conf;            /* its values are copied */
 	const struct mq_dialer *dialer; /* NULL: TCP, TLS and inproc://; copied */
 	bool auto_create;               /* metadata requests may make topics */
+	/* May be NULL. On the loop's thread, outside of every other callback: no
+	 * broker can be reached any more, and why (another cause is told anew); or
+	 * one can again, and why is NULL. */
+	void (*reach)(void *arg, const mq_error *why);
+	void *arg;
 };
 
 mq_err mq_client_new(struct mq_client **out, const struct mq_client_args *args, mq_error *error);

@@ -52,6 +52,9 @@ struct mq_client {
 	const struct mq_logger *logger;
 	mq_conf *conf;
 	struct mq_dialer dialer;
+	void (*reach)(void *arg, const mq_error *why);
+	void *reach_arg;
+	mq_err reach_told; /* MQ_OK: that a broker can be reached */
 	bool auto_create, closing;
 	bool starting; /* inside mq_link_start() on the loop's thread */
 	struct mq_client_timeouts timeouts;

@@ -508,6 +508,40 @@ static int64_t close_idle(struct mq_client *client, int64_t now_us)
 	return due_us;
 }
 
+/* Of brokers that can all not be reached, the one that failed first; else NULL. */
+static const struct mq_node *out_of_reach(const struct mq_client *client)
+{
+	const struct mq_node *first = NULL;
+	struct mq_list *it;
+
+	mq_list_each (it, &client->nodes) {
+		const struct mq_node *node = mq_list_entry(it, struct mq_node, list);
+
+		if (node->why.code == MQ_OK)
+			return NULL;
+		if (!first || node->since_us < first->since_us)
+			first = node;
+	}
+	return first;
+}
+
+static void tell_reach(struct mq_client *client)
+{
+	const struct mq_node *node = out_of_reach(client);
+	mq_err told = client->reach_told;
+	char who[MQ_NODE_TEXT_MAX];
+	mq_error why;
+
+	client->reach_told = node ? node->why.code : MQ_OK;
+	if (client->reach_told == told)
+		return;
+	if (node) {
+		mq_node_print(node, who);
+		mq_fail(&why, node->why.code, "%s: %.400s", who, node->why.text);
+	}
+	client->reach(client->reach_arg, node ? &why : NULL);
+}
+
 /* Runs from the loop, outside of every other callback. */
 void mq_client_work(struct mq_client *client)
 {
@@ -533,5 +567,7 @@ void mq_client_work(struct mq_client *client)
 			due_us = INT64_MAX;
 	}
 	due_us = MQ_MIN(due_us, close_idle(client, now_us));
+	if (client->reach && !client->closing)
+		tell_reach(client);
 	mq_timer_arm(&client->timer, due_us);
 }

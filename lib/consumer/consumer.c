@@ -83,6 +83,16 @@ static void port_unlock(void *arg)
 	mq_mutex_unlock(&c->lock);
 }
 
+static void on_reach(void *arg, const mq_error *why)
+{
+	struct mq_consumer *c = arg;
+
+	mq_mutex_lock(&c->lock);
+	c->cons.unreached = why ? *why : (mq_error){MQ_OK, ""};
+	mq_cons_tell(&c->cons);
+	mq_mutex_unlock(&c->lock);
+}
+
 /* --- the loop's thread ----------------------------------------------------------------- */
 
 static void turn(struct mq_consumer *c)
@@ -198,7 +208,8 @@ static mq_err make_core(struct mq_consumer *c, mq_error *error)
 
 static mq_err start(struct mq_consumer *c, const struct mq_dialer *dialer, mq_error *error)
 {
-	struct mq_client_args args = {.conf = c->conf, .dialer = dialer};
+	struct mq_client_args args = {
+	    .conf = c->conf, .dialer = dialer, .reach = on_reach, .arg = c};
 	mq_err err = mq_consumer_settings_read(&c->cons.settings, c->conf, error);
 
 	if (err == MQ_OK && !dialer)

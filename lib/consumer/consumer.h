@@ -173,6 +173,7 @@ struct mq_cons {
 	bool want_metadata;          /* now, whatever their age */
 	uint64_t meta_serial;        /* counts answers that were taken over */
 	mq_error meta_error;         /* what asking ended with; code MQ_OK: well */
+	mq_error unreached;          /* why no broker can be reached; code MQ_OK: one can */
 	mq_error no_topic;           /* of a topic in use that cannot be read; code MQ_OK: none */
 	mq_error topic_error;        /* the same, for the next poll */
 	struct mq_list topics_calls; /* ops of topics_call.c */

@@ -81,6 +81,8 @@ static void look(struct mq_cons *cons, mq_consumer_event *event, struct finding 
 	if (sub->kind == MQ_SUB_NONE) {
 		find(f, MQ_REASON_NOT_SUBSCRIBED, NULL,
 		     "nothing is subscribed to, and no partitions are assigned");
+	} else if (cons->unreached.code != MQ_OK) {
+		find(f, MQ_REASON_NO_BROKER, &cons->unreached, NULL);
 	} else if (cons->meta_error.code != MQ_OK) {
 		find(f, MQ_REASON_NO_BROKER, &cons->meta_error, NULL);
 	} else if (look_at_group(cons, f)) {

@@ -377,6 +377,34 @@ START_TEST(a_consumer_says_why_it_is_silent)
 }
 END_TEST
 
+/* With and without a group, and before any request has timed out. */
+START_TEST(a_broker_that_refuses_is_named_as_the_reason)
+{
+	static const char *const topics[] = {"first"};
+	mq_topic_partition tp = {"first", 0};
+	mq_consumer_event event;
+	mq_error error;
+
+	for (int with_group = 0; with_group < 2; with_group++) {
+		mq_consumer *c =
+		    kit_consumer(&kit, "127.0.0.1:1", with_group ? "group.id" : NULL, "g", NULL);
+
+		if (with_group)
+			kit_ok(mq_consumer_subscribe(c, topics, 1, NULL, &kit_error_));
+		else
+			kit_ok(mq_consumer_assign(c, &tp, 1, &kit_error_));
+		do {
+			ck_assert_ptr_nonnull(mq_consumer_poll(c, 50, &error));
+			mq_consumer_status(c, &event);
+		} while (event.err == MQ_OK);
+		ck_assert_int_eq(event.reason, MQ_REASON_NO_BROKER);
+		ck_assert_int_eq(event.err, MQ_E_CONNECT);
+		ck_assert_ptr_nonnull(strstr(event.text, "127.0.0.1 port 1: Connection refused"));
+		mq_consumer_free(c);
+	}
+}
+END_TEST
+
 /* --- the rest
  * -------------------------------------------------------------------------------------- */
 
@@ -440,6 +468,7 @@ int main(void)
 	    a_second_thread_is_told_to_stay_out,
 	    a_descriptor_says_when_to_poll,
 	    a_consumer_says_why_it_is_silent,
+	    a_broker_that_refuses_is_named_as_the_reason,
 	    topics_are_listed_and_described,
 	    ways_to_consume_exclude_each_other,
 	};
