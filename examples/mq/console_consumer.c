@@ -227,7 +227,8 @@ static bool tell_trouble(struct console *c)
 		c->told = event.err == MQ_OK ? MQ_OK : c->told;
 		return false;
 	}
-	if (event.err != c->told) {
+	/* Of brokers out of reach the client has warned. */
+	if (event.err != c->told && event.reason != MQ_REASON_NO_BROKER) {
 		error.code = event.err;
 		snprintf(error.text, sizeof(error.text), "%s", event.text);
 		(void)fail_error(COMMAND, &error);

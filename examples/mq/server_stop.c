@@ -2,15 +2,18 @@
  * mq server-stop: stops the broker that uses a data directory, found by the
  * lock file in there, and waits for its end.
  */
+#define _GNU_SOURCE /* syscall */
 #include "mq.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define COMMAND "server-stop"
@@ -63,14 +66,17 @@ static long holder(int fd)
 	return pid > 1 ? pid : -1;
 }
 
-/* Waits until the lock is free, that is, until the broker has ended. */
-static int wait_for_end(int fd, const char *dir, long pid, int timeout_s)
+/* Waits until the lock is free, that is, until the broker has ended, and then for
+ * its process, which has a last line to say. process is -1 where the kernel does
+ * not know of descriptors for processes (before Linux 5.3). */
+static int wait_for_end(int fd, int process, const char *dir, long pid, int timeout_s)
 {
 	struct sigaction wake = {.sa_handler = on_alarm};
+	struct pollfd ended = {process, POLLIN, 0};
 
 	sigaction(SIGALRM, &wake, NULL);
 	alarm((unsigned)timeout_s);
-	if (flock(fd, LOCK_EX) == 0)
+	if (flock(fd, LOCK_EX) == 0 && (process < 0 || poll(&ended, 1, -1) == 1))
 		return EXIT_OK;
 	if (errno == EINTR)
 		return fail(COMMAND,
@@ -83,7 +89,7 @@ static int wait_for_end(int fd, const char *dir, long pid, int timeout_s)
 static int stop(const char *dir, int timeout_s)
 {
 	char path[4096];
-	int fd, code;
+	int fd, process = -1, code;
 	long pid;
 
 	if (snprintf(path, sizeof(path), "%s/.lock", dir) >= (int)sizeof(path))
@@ -93,6 +99,8 @@ static int stop(const char *dir, int timeout_s)
 		return fail(COMMAND, "no broker has its data in %s: %s: %s", dir, path,
 			    strerror(errno));
 	pid = holder(fd);
+	if (pid > 0)
+		process = (int)syscall(SYS_pidfd_open, (pid_t)pid, 0u);
 	if (pid == 0)
 		code = fail(COMMAND, "no broker runs on %s", dir);
 	else if (pid < 0)
@@ -100,7 +108,9 @@ static int stop(const char *dir, int timeout_s)
 	else if (kill((pid_t)pid, SIGTERM) != 0)
 		code = fail(COMMAND, "cannot signal process %ld: %s", pid, strerror(errno));
 	else
-		code = wait_for_end(fd, dir, pid, timeout_s);
+		code = wait_for_end(fd, process, dir, pid, timeout_s);
+	if (process >= 0)
+		close(process);
 	close(fd);
 	return code;
 }
