@@ -131,6 +131,9 @@ void mq_node_fail(struct mq_node *node, const mq_error *why)
 {
 	struct mq_client *client = node->client;
 	int64_t now_us = mq_client_now_us(client);
+	/* A connection that is lost may be made again at once. The first that cannot
+	 * be made is worth a warning; that it goes on is not. */
+	bool warn = node->state != MQ_NODE_UP && !node->warned;
 	char text[MQ_NODE_TEXT_MAX];
 
 	if (node->state == MQ_NODE_DOWN)
@@ -154,7 +157,9 @@ void mq_node_fail(struct mq_node *node, const mq_error *why)
 	    now_us + mq_client_backoff_us(client, client->timeouts.reconnect_ms,
 					  client->timeouts.reconnect_max_ms, node->failures++);
 	mq_node_print(node, text);
-	mq_say(client->logger, MQ_LEVEL_INFO, "%s: %s", text, node->why.text);
+	mq_say(client->logger, warn ? MQ_LEVEL_WARN : MQ_LEVEL_INFO, "%s: %s", text,
+	       node->why.text);
+	node->warned |= warn;
 	client->stale = true;
 	mq_client_wake(client);
 }
@@ -247,6 +252,7 @@ static void hello_done(struct mq_request *req, mq_err err)
 	mq_request_release(req);
 	node->state = MQ_NODE_UP;
 	node->failures = 0;
+	node->warned = false;
 	node->why.code = MQ_OK;
 	mq_client_wake(node->client);
 }

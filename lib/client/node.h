@@ -45,6 +45,7 @@ struct mq_node {
 	struct mq_api_versions_request hello_request;
 
 	uint32_t failures; /* in a row */
+	bool warned;       /* of them */
 	int64_t retry_us;
 	int64_t since_us; /* when it failed first, or when connecting began */
 	mq_error why;

@@ -41,9 +41,9 @@ grep -q 'stopped' log; check $? 0 "the line that says SIGHUP has stopped it"
 [ -e data/.kafka_cleanshutdown ]; check $? 0 "the mark of a clean stop after SIGHUP"
 
 # In the foreground, without a daemon in between.
-"$mq" server-start server.properties 2>log &
+"$mq" server-start server.properties 2>log2 &
 pid=$!
-until grep -q 'ready on' log || ! kill -0 $pid 2>/dev/null; do :; done
+until grep -q 'ready on' log2 || ! kill -0 $pid 2>/dev/null; do :; done
 kill -TERM $pid
 wait $pid; check $? 0 "SIGTERM ends it cleanly"
 
