@@ -88,14 +88,14 @@ mq_err mq_records_hold(struct mq_records *records, struct mq_held *held)
 
 mq_err mq_records_begin(struct mq_records *records, struct mq_sub_topic *topic, int32_t partition)
 {
-	struct mq_records_part *part;
+	const struct mq_records_part *last;
 	void *array = records->parts;
 
 	mq_records_cut(records, records->n); /* a part that has got no records */
-	part = records->parts + records->n_parts;
-	if (records->n_parts > 0 && part[-1].topic == topic && part[-1].partition == partition)
+	last = records->n_parts > 0 ? &records->parts[records->n_parts - 1] : NULL;
+	if (last && last->topic == topic && last->partition == partition)
 		return MQ_OK;
-	if (!room(&array, records->n_parts, &records->parts_capacity, sizeof(*part)))
+	if (!room(&array, records->n_parts, &records->parts_capacity, sizeof(*last)))
 		return MQ_E_NOMEM;
 	records->parts = array;
 	records->parts[records->n_parts++] =
