@@ -29,9 +29,12 @@
  * that the next one starts at the start of a page. */
 #define EXACT_BYTES (32u * 1024)
 
+/* A block that a frame begins in is as big as the last frame, up to this. */
+#define FIRST_MAX ((size_t)2 << 20)
+
 /* In the middle of a big frame the loop is woken for this much at a time: being
  * woken costs more than what a few packets bring. */
-#define LOW_MARK_MAX (256 * 1024)
+#define LOW_MARK_MAX (512 * 1024)
 
 /* What one connection may receive before others of its loop have their turn. */
 #define TURN_BYTES (1024u * 1024)
@@ -247,7 +250,8 @@ static bool make_room(struct mq_conn *conn)
 	conn->paused = false;
 	if (!conn->block) {
 		conn->begin = conn->end = 0;
-		conn->block = mq_block_get(pool, MQ_BLOCK_MIN);
+		/* Frames of one size come in rows: then nothing has to be moved later. */
+		conn->block = mq_block_get(pool, MQ_MIN(conn->frame_last, FIRST_MAX));
 		return conn->block != NULL;
 	}
 	if (conn->begin == conn->end && !is_pinned(conn))
@@ -334,7 +338,8 @@ static bool deliver_some(struct mq_conn *conn)
 		if (!has_frame(conn, conn->begin) || !begin_frame(conn, size))
 			break;
 		conn->partial_us = INT64_MAX;
-		conn->frame_seen = MQ_MAX(conn->frame_seen, FRAME_HEAD + size);
+		conn->frame_last = FRAME_HEAD + size;
+		conn->frame_seen = MQ_MAX(conn->frame_seen, conn->frame_last);
 		frame = conn->block->data + conn->begin + FRAME_HEAD;
 		conn->begin += FRAME_HEAD + size;
 		conn->copied = false;
@@ -390,13 +395,16 @@ static ssize_t receive_some(struct mq_conn *conn, void *data, size_t size)
 	return n < 0 ? -errno : n;
 }
 
-/* How much to read: the rest of a big frame exactly, else what fits. */
+/* How much to read: the rest of a big frame exactly; else what fits, but not many
+ * frames into a block for a big one. */
 static size_t read_limit(const struct mq_conn *conn)
 {
 	size_t have = conn->end - conn->begin, need = frame_need(conn);
 	size_t room = conn->block->size - conn->end;
 
-	return need > have && need - have > EXACT_BYTES ? MQ_MIN(room, need - have) : room;
+	if (need > have && need - have > EXACT_BYTES)
+		return MQ_MIN(room, need - have);
+	return MQ_MIN(room, MQ_BLOCK_MIN);
 }
 
 static void on_eof(struct mq_conn *conn)

@@ -25,6 +25,7 @@ struct mq_conn {
 	struct mq_block *block; /* [begin, end) has been received and not handed out */
 	size_t begin, end;
 	size_t frame_seen; /* the largest frame the peer has really sent */
+	size_t frame_last; /* the size of the one before */
 	int low_mark;      /* SO_RCVLOWAT */
 	int64_t partial_us;
 	unsigned depth; /* callbacks under way: free waits for them */
