@@ -72,7 +72,10 @@ static void resolve_log(const mq_conf *broker, const mq_conf *topic, struct mq_l
 	log->flush_ms = mq_conf_topic_long(broker, topic, "flush.ms");
 	log->max_message_bytes = mq_conf_topic_int(broker, topic, "max.message.bytes");
 	log->preallocate = mq_conf_topic_bool(broker, topic, "preallocate");
-	log->flush_before_ack = mq_conf_topic_bool(broker, topic, "mq.flush.before.ack");
+	/* Kafka syncs within the append that completes the interval, so that there an
+	 * interval of 1 means the same (UnifiedLog.append). */
+	log->flush_before_ack = mq_conf_topic_bool(broker, topic, "mq.flush.before.ack") ||
+				log->flush_messages == 1;
 	log->producer_id_expiration_ms = mq_conf_int(broker, "producer.id.expiration.ms");
 }
 

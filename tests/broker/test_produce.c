@@ -392,11 +392,11 @@ START_TEST(too_few_in_sync_replicas_refuse_acks_all)
 }
 END_TEST
 
-START_TEST(flush_before_ack_waits_for_the_disk)
+static void expect_to_wait_for_the_disk(const char *key, const char *value)
 {
 	struct fx_call call, second;
 
-	fx_topic(&f, "safe", 1, "mq.flush.before.ack", "true", NULL);
+	fx_topic(&f, "safe", 1, key, value, NULL);
 	fx_start(&f, &call, MQ_API_PRODUCE, 9, fx_produce_request(&f, 1, "safe", 0, good()));
 	ck_assert_int_eq(call.done, 0);
 	fx_start(&f, &second, MQ_API_PRODUCE, 9, fx_produce_request(&f, -1, "safe", 0, good()));
@@ -406,6 +406,17 @@ START_TEST(flush_before_ack_waits_for_the_disk)
 	fx_release(&call);
 	fx_release(&second);
 	ck_assert_int_eq(fx_count(&f, "safe", 0), 6);
+}
+
+START_TEST(flush_before_ack_waits_for_the_disk)
+{
+	expect_to_wait_for_the_disk("mq.flush.before.ack", "true");
+}
+END_TEST
+
+START_TEST(an_interval_of_one_record_waits_for_the_disk)
+{
+	expect_to_wait_for_the_disk("flush.messages", "1");
 }
 END_TEST
 
@@ -623,6 +634,7 @@ int main(void)
 	    sequences_and_epochs_are_checked,
 	    too_few_in_sync_replicas_refuse_acks_all,
 	    flush_before_ack_waits_for_the_disk,
+	    an_interval_of_one_record_waits_for_the_disk,
 	    nobody_reads_what_is_not_flushed,
 	    a_failed_flush_is_an_error_for_good,
 	    waiting_for_the_disk_ends_with_the_timeout,
