@@ -3,6 +3,11 @@
  * read in the same transaction: every record counts exactly once, however often this
  * program is killed and started again. The arguments say where the brokers are, and
  * name the two topics.
+ *
+ *     10_exactly_once localhost:9092 first capitals
+ *
+ * makes "HELLO" of "hello". Prints how many records are in each transaction, "2 records
+ * of 1 partition, committed", and ends when nothing has come for five seconds.
  */
 #include <mq/mq.h>
 
@@ -94,7 +99,7 @@ static void handle(mq_producer *producer, mq_consumer *consumer, mq_records *rec
 {
 	mq_offset *next = calloc(mq_records_count(records) + 1, sizeof(*next));
 	const mq_received *record;
-	size_t n = 0;
+	size_t n = 0, n_records = mq_records_count(records);
 
 	if (!next)
 		exit(EXIT_FAILURE);
@@ -114,7 +119,8 @@ static void handle(mq_producer *producer, mq_consumer *consumer, mq_records *rec
 	/* Whoever dies here, before or after: the next one begins where it counts. */
 	if (mq_producer_commit_transaction(producer, WAIT_MS, &error))
 		die("commit");
-	printf("%zu partitions, committed\n", n);
+	printf("%zu record%s of %zu partition%s, committed\n", n_records, n_records == 1 ? "" : "s",
+	       n, n == 1 ? "" : "s");
 	fflush(stdout);
 }
 

@@ -43,9 +43,10 @@ static struct {
 	atomic_ulong acked, failed;
 	unsigned long sent, skipped, bytes;
 	struct member members[MEMBERS];
-	atomic_bool end;
 	double began, told;
-} run;
+	pthread_mutex_t lock;   /* of the next */
+	pthread_cond_t changed; /* a member has more partitions or records than before */
+} run = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static double now(void)
 {
@@ -112,6 +113,35 @@ static void tell(bool at_once)
 		at_once || !isatty(STDERR_FILENO) ? "\n" : "");
 }
 
+/* --- waiting for the members ------------------------------------------------------------ */
+
+static void changes_init(void)
+{
+	pthread_condattr_t attr;
+
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&run.changed, &attr);
+	pthread_condattr_destroy(&attr);
+}
+
+static void changed(void)
+{
+	pthread_mutex_lock(&run.lock);
+	pthread_cond_signal(&run.changed);
+	pthread_mutex_unlock(&run.lock);
+}
+
+/* With the lock held. For a second at most: then it is time to tell how far it is. */
+static void wait_for_change(void)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec++;
+	pthread_cond_timedwait(&run.changed, &run.lock, &until);
+}
+
 /* --- the broker ------------------------------------------------------------------------- */
 
 /* Port 9092 may be taken by another broker; then any will do. */
@@ -165,6 +195,7 @@ static void on_assigned(void *arg, mq_consumer *consumer, const mq_topic_partiti
 	(void)consumer;
 	(void)partitions;
 	atomic_fetch_add(&member->partitions, (int)n);
+	changed();
 }
 
 static void on_revoked(void *arg, mq_consumer *consumer, const mq_topic_partition *partitions,
@@ -183,14 +214,17 @@ static void *consume(void *arg)
 	struct member *member = arg;
 	mq_error error;
 
-	while (!atomic_load(&run.end)) {
-		mq_records *records = mq_consumer_poll(member->consumer, 100, &error);
+	for (;;) {
+		mq_records *records = mq_consumer_poll(member->consumer, WAIT_MS, &error);
 
+		if (!records && error.code == MQ_E_WOKEN)
+			break; /* by main() */
 		if (!records)
 			give_up("consuming", error.text);
 		for (const mq_received *r; (r = mq_records_next(records));)
 			see(&run.consumed[r->partition], hash_of(r->value.data, r->value.size));
 		atomic_fetch_add(&member->records, mq_records_count(records));
+		changed();
 	}
 	if (mq_consumer_close(member->consumer, WAIT_MS, &error) != MQ_OK)
 		give_up("leaving the group", error.text);
@@ -217,18 +251,25 @@ static void join(struct member *member, const char *topic)
 		give_up("the consumer", "no thread can be started");
 }
 
-/* Waits until each member has its share of the partitions. */
+static bool all_have_their_share(void)
+{
+	for (int i = 0; i < MEMBERS; i++)
+		if (atomic_load(&run.members[i].partitions) != PARTITIONS / MEMBERS)
+			return false;
+	return true;
+}
+
 static void wait_for_members(void)
 {
-	for (double end = now() + WAIT_MS / 1000.0; now() < end; usleep(10000)) {
-		int shares = 0;
+	double end = now() + WAIT_MS / 1000.0;
 
-		for (int i = 0; i < MEMBERS; i++)
-			shares += atomic_load(&run.members[i].partitions) == PARTITIONS / MEMBERS;
-		if (shares == MEMBERS)
-			return;
+	pthread_mutex_lock(&run.lock);
+	while (!all_have_their_share()) {
+		if (now() >= end)
+			give_up("the group", "its members were not given their partitions in time");
+		wait_for_change();
 	}
-	give_up("the group", "its members were not given their partitions in time");
+	pthread_mutex_unlock(&run.lock);
 }
 
 /* --- producing -------------------------------------------------------------------------- */
@@ -284,17 +325,17 @@ static void produce(FILE *file, const char *topic)
 /* Waits for what was acknowledged, as long as some of it comes. */
 static void wait_for_records(void)
 {
-	unsigned long before = consumed();
+	double end = now() + WAIT_MS / 1000.0;
+	unsigned long before = 0, n;
 
-	for (double end = now() + WAIT_MS / 1000.0; before < atomic_load(&run.acked) && now() < end;
-	     usleep(1000)) {
-		unsigned long n = consumed();
-
+	pthread_mutex_lock(&run.lock);
+	for (; (n = consumed()) < atomic_load(&run.acked) && now() < end; before = n) {
 		if (n > before)
 			end = now() + WAIT_MS / 1000.0;
-		before = n;
 		tell(false);
+		wait_for_change();
 	}
+	pthread_mutex_unlock(&run.lock);
 }
 
 /* --- what came of it -------------------------------------------------------------------- */
@@ -340,6 +381,7 @@ int main(int argc, char **argv)
 	fprintf(stderr, "    broker in this process: data in %s, listening on 127.0.0.1:%d\n",
 		directory, mq_broker_port(broker, NULL));
 	make_topic(argv[2]);
+	changes_init();
 	for (int i = 0; i < MEMBERS; i++)
 		join(&run.members[i], argv[2]);
 	wait_for_members();
@@ -348,8 +390,8 @@ int main(int argc, char **argv)
 	wait_for_records();
 	seconds = now() - run.began;
 	tell(true);
-	atomic_store(&run.end, true);
 	for (int i = 0; i < MEMBERS; i++) {
+		mq_consumer_wakeup(run.members[i].consumer);
 		pthread_join(run.members[i].thread, NULL);
 		mq_consumer_free(run.members[i].consumer);
 	}

@@ -283,7 +283,10 @@ class Transactions(unittest.TestCase):
             process.kill()
             process.wait()
             process.stdout.close()
-        subprocess.run([program, self.broker.address, source, sink], check=True, timeout=120, stdout=subprocess.DEVNULL)
+        out = subprocess.run([program, self.broker.address, source, sink], check=True, timeout=120, text=True,
+                             stdout=subprocess.PIPE).stdout
+        for line in out.splitlines():
+            self.assertRegex(line, r'^(1 record|\d+ records) of (1 partition|[23] partitions), committed$')
         self.assertEqual(sorted(consume(self.broker.address, sink)[0]), sorted(b'VALUE %d' % i for i in range(300)))
 
     def test_transactions_go_on_when_the_broker_was_killed(self):
