@@ -1,7 +1,9 @@
 /*
  * Sends a hundred records to the topic "first", and does not look what becomes of
  * each. Prints nothing. The first argument says where the brokers are,
- * localhost:9092 without one; so it is in all examples.
+ * localhost:9092 without one; so it is in all examples that have no broker of their
+ * own. `mq server-start` runs one, and
+ * `mq console-consumer --topic first --from-beginning` shows what was sent.
  */
 #include "producer.h"
 

@@ -2,7 +2,7 @@
  * Prints the records of the topic "first", one a line: "offset = 0, key = 0,
  * value = 0". Every second, what was printed is committed: a program that begins
  * later goes on from there. The first argument says where the brokers are, the
- * second after how many records the program ends.
+ * second after how many records the program ends; it goes on for ever without one.
  */
 #include "consumer.h"
 
@@ -16,10 +16,10 @@ int main(int argc, char **argv)
 	set(conf, "auto.commit.interval.ms", "1000");
 	consumer = consumer_new(conf);
 	consumer_subscribe(consumer, NULL);
-	while (left != 0) {
+	while (left > 0) {
 		mq_records *records = consumer_poll(consumer);
 
-		for (const mq_received *r; left != 0 && (r = mq_records_next(records)); left--)
+		for (const mq_received *r; (r = mq_records_next(records)); left--)
 			print_record(r);
 	}
 	return consumer_end(consumer);

@@ -25,10 +25,10 @@ int main(int argc, char **argv)
 	set(conf, "enable.auto.commit", "false");
 	consumer = consumer_new(conf);
 	consumer_subscribe(consumer, NULL);
-	while (left != 0) {
+	while (left > 0) {
 		mq_records *records = consumer_poll(consumer);
 
-		for (const mq_received *r; left != 0 && (r = mq_records_next(records)); left--)
+		for (const mq_received *r; (r = mq_records_next(records)); left--)
 			print_record(r);
 		if (mq_records_count(records) > 0 &&
 		    mq_consumer_commit_async(consumer, NULL, 0, on_commit, NULL, &error) != MQ_OK)

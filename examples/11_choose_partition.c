@@ -1,7 +1,11 @@
 /*
  * Three ways to choose the partition of a record: by its number; by its key, where
  * equal keys go the same way; and by a partitioner of the program's own, here by the
- * first byte of the value. The topic "first" is to have three partitions. Prints
+ * first byte of the value. The topic "first" is to have three partitions:
+ *
+ *     mq topics --create --topic first --partitions 3
+ *
+ * Prints
  *
  *     by number: partition 2
  *     by key "ann": partition 1

@@ -65,7 +65,7 @@ int main(int argc, char **argv)
 {
 	mq_broker *broker = broker_start(argc > 1 ? argv[1] : "PLAINTEXT://127.0.0.1:9092",
 					 argc > 2 ? argv[2] : "mq-data");
-	long left = argc > 3 ? strtol(argv[3], NULL, 10) : -1;
+	long left = argc > 3 ? strtol(argv[3], NULL, 10) : LONG_MAX;
 	mq_broker_endpoint endpoint;
 	mq_consumer *consumer;
 	int status;
@@ -75,10 +75,10 @@ int main(int argc, char **argv)
 	fflush(stdout);
 	send_hello();
 	consumer = reader();
-	while (left != 0) {
+	while (left > 0) {
 		mq_records *records = consumer_poll(consumer);
 
-		for (const mq_received *r; left != 0 && (r = mq_records_next(records)); left--)
+		for (const mq_received *r; (r = mq_records_next(records)); left--)
 			printf("%.*s\n", size_of(r->value), text_of(r->value));
 		fflush(stdout);
 	}

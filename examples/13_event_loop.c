@@ -34,34 +34,38 @@ static mq_producer *writer(const char *bootstrap)
 	return producer;
 }
 
-/* Sends the lines that are complete. Delivery needs no event: it has a thread. */
-static void send_lines(mq_producer *producer, struct typed *typed)
+/* Delivery needs no event: it has a thread. */
+static void send_line(mq_producer *producer, const char *text, size_t size)
 {
+	const mq_record record = {.topic = "first", .value = mq_mem(text, size)};
 	mq_error error;
-	char *end;
 
-	while ((end = memchr(typed->text, '\n', typed->size))) {
-		size_t size = (size_t)(end - typed->text);
-		mq_record record = {.topic = "first", .value = mq_mem(typed->text, size)};
-
-		if (mq_producer_send(producer, &record, NULL, NULL, &error) != MQ_OK)
-			give_up(&error);
-		typed->size -= size + 1;
-		memmove(typed->text, end + 1, typed->size);
-	}
+	if (mq_producer_send(producer, &record, NULL, NULL, &error) != MQ_OK)
+		give_up(&error);
 }
 
-/* Standard input has something. Returns false at its end. */
+/* Standard input has something: sends the lines that are complete, and what has no
+ * end where there is no room for more. Returns false at the end of the input. */
 static bool on_input(mq_producer *producer, struct typed *typed)
 {
 	ssize_t n =
 	    read(STDIN_FILENO, typed->text + typed->size, sizeof(typed->text) - typed->size);
+	char *end;
 
-	if (n <= 0)
-		return false;
-	typed->size += (size_t)n;
-	send_lines(producer, typed);
-	return true;
+	if (n > 0)
+		typed->size += (size_t)n;
+	while ((end = memchr(typed->text, '\n', typed->size))) {
+		size_t size = (size_t)(end - typed->text);
+
+		send_line(producer, typed->text, size);
+		typed->size -= size + 1;
+		memmove(typed->text, end + 1, typed->size);
+	}
+	if (typed->size == sizeof(typed->text) || (n <= 0 && typed->size > 0)) {
+		send_line(producer, typed->text, typed->size);
+		typed->size = 0;
+	}
+	return n > 0;
 }
 
 /* The consumer has something: polls until nothing is left. */
@@ -74,9 +78,9 @@ static long on_records(mq_consumer *consumer, long left)
 		records = mq_consumer_poll(consumer, 0, &error);
 		if (!records)
 			give_up(&error);
-		for (const mq_received *r; left != 0 && (r = mq_records_next(records)); left--)
+		for (const mq_received *r; (r = mq_records_next(records)); left--)
 			printf("%.*s\n", size_of(r->value), text_of(r->value));
-	} while (left != 0 && mq_records_count(records) > 0);
+	} while (left > 0 && mq_records_count(records) > 0);
 	fflush(stdout);
 	return left;
 }
@@ -98,7 +102,7 @@ int main(int argc, char **argv)
 	if (fds[1].fd < 0)
 		give_up(&error);
 	left = on_records(consumer, left); /* the first poll begins to join the group */
-	while (left != 0) {
+	while (left > 0) {
 		poll(fds, 2, WAKE_UP_MS);
 		if (fds[0].revents && !on_input(producer, &typed))
 			fds[0].fd = -1;

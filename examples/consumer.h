@@ -3,6 +3,7 @@
 #ifndef MQ_EXAMPLES_CONSUMER_H
 #define MQ_EXAMPLES_CONSUMER_H
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -36,10 +37,11 @@ static inline mq_conf *consumer_conf(int argc, char **argv)
 }
 
 /* The second argument says after how many records the program ends; it goes on
- * for ever without one. */
+ * for ever without one. What a poll has brought is printed to its end even so, for
+ * it is committed as a whole: what is left out would be lost to the group. */
 static inline long records_wanted(int argc, char **argv)
 {
-	return argc > 2 ? strtol(argv[2], NULL, 10) : -1;
+	return argc > 2 ? strtol(argv[2], NULL, 10) : LONG_MAX;
 }
 
 static inline mq_consumer *consumer_new(mq_conf *conf)

@@ -308,6 +308,13 @@ class Examples(Base):
                 self.assertEqual(self.run_example(name, '100'), self.PRINTED)
                 self.assertEqual(self.committed(), 100)
 
+    def test_what_ends_early_has_committed_what_it_printed(self):
+        for name in ('05_auto_commit', '06_commit_sync', '07_commit_async'):
+            with self.subTest(name):
+                self.begin_at_start('test', 'first')
+                printed = self.run_example(name, '3')
+                self.assertEqual(len(printed.splitlines()), self.committed())
+
     def test_own_offsets(self):
         self.begin_at_start('test', 'first')
         path = os.path.join(self.dir.name, 'offsets.txt')

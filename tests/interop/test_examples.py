@@ -70,6 +70,9 @@ class Examples(Directory):
             broker.mq('topics', '--create', '--topic', 'first')
             self.assertEqual(run('13_event_loop', broker.address, '3', input='a\nb\nlonger line\n'),
                              'a\nb\nlonger line\n')
+            # A line without end, and one that is longer than what is read at once.
+            self.assertEqual(run('13_event_loop', broker.address, '3', input='x' * 5000 + '\nlast'),
+                             'x' * 4096 + '\n' + 'x' * 904 + '\nlast\n')
 
     def test_tls(self):
         if shutil.which('openssl') is None:
