@@ -218,6 +218,7 @@ mq_err mq_consumer_assign(mq_consumer *consumer, const mq_topic_partition *parti
 		else
 			cons->sub.kind = MQ_SUB_ASSIGNED;
 		mq_cons_want_metadata(cons);
+		mq_cons_wake(cons); /* even where metadata are wanted already */
 	}
 	mq_consumer_leave(consumer);
 	return err;

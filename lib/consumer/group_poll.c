@@ -376,6 +376,7 @@ void mq_membership_subscribed(struct mq_membership *g)
 	g->rejoin = true;
 	g->polled_us = mq_cons_now_us(g->cons);
 	mq_cons_want_metadata(g->cons);
+	mq_cons_wake(g->cons); /* even where metadata are wanted already */
 }
 
 void mq_membership_give_up(struct mq_membership *g)

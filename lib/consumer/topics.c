@@ -23,8 +23,11 @@ struct mq_meta_topic *mq_cons_follow(struct mq_cons *cons, const char *topic)
 	    mq_meta_follow(&cons->meta, mq_str(topic), mq_cons_now_us(cons));
 
 	/* The last answer says nothing about a topic that is new. */
-	if (cons->meta.topics.n > n && cons->meta_ask.failures == 0)
+	if (cons->meta.topics.n > n && cons->meta_ask.failures == 0 &&
+	    cons->meta_ask.retry_us > 0) {
 		cons->meta_ask.retry_us = 0;
+		mq_cons_wake(cons);
+	}
 	if (found && !found->known)
 		mq_cons_want_metadata(cons);
 	return found;

@@ -175,6 +175,26 @@ START_TEST(what_is_assigned_while_a_fetch_waits_is_read_at_once)
 }
 END_TEST
 
+START_TEST(another_topic_is_read_at_once_whatever_the_back_off)
+{
+	const mq_topic_partition other = {"second", 0};
+	mq_consumer *c = kit_consumer(&kit, NULL, "retry.backoff.ms", "600000",
+				      "retry.backoff.max.ms", "600000", NULL);
+
+	kit_fill(&kit, "first", 0, 0, 5);
+	kit_fill(&kit, "second", 0, 0, 3);
+	for (int i = 0; i < 3; i++) {
+		mq_offset begin = {.topic = i % 2 ? "second" : "first", .offset = 0};
+
+		assign(c, i % 2 ? &other : &first, 1);
+		kit_poll(c, i % 2 ? 3 : 5, NULL, NULL);
+		kit_ok(mq_consumer_seek(c, &begin, &kit_error_));
+		kit_poll(c, i % 2 ? 3 : 5, NULL, NULL);
+	}
+	mq_consumer_free(c);
+}
+END_TEST
+
 START_TEST(records_that_are_taken_outlive_consumer_and_broker)
 {
 	mq_consumer *c = kit_consumer(&kit, NULL, NULL);
@@ -362,6 +382,7 @@ int main(void)
 	    a_record_costs_no_allocation_over_tcp,
 	    a_poll_that_waits_is_woken_by_each_append,
 	    what_is_assigned_while_a_fetch_waits_is_read_at_once,
+	    another_topic_is_read_at_once_whatever_the_back_off,
 	    records_that_are_taken_outlive_consumer_and_broker,
 	    a_broker_that_comes_back_is_read_on_in_process,
 	    a_broker_that_comes_back_is_read_on_over_tcp,
