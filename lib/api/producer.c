@@ -50,8 +50,8 @@ static mq_err check(const mq_producer *producer, mq_error *error)
 
 /* --- sending ------------------------------------------------------------------------- */
 
-mq_err mq_producer_send(mq_producer *producer, const mq_record *record, mq_sent_cb *done, void *arg,
-			mq_error *error)
+MQ_HOT mq_err mq_producer_send(mq_producer *producer, const mq_record *record, mq_sent_cb *done,
+			       void *arg, mq_error *error)
 {
 	mq_err err = check(producer, error);
 

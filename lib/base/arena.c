@@ -23,18 +23,18 @@ struct mq_arena_block {
 	alignas(max_align_t) char data[];
 };
 
-void mq_arena_init(struct mq_arena *arena, size_t used_max)
+MQ_HOT void mq_arena_init(struct mq_arena *arena, size_t used_max)
 {
 	*arena = (struct mq_arena){.used_max = used_max};
 }
 
-void mq_arena_lend(struct mq_arena *arena, void *memory, size_t size)
+MQ_HOT void mq_arena_lend(struct mq_arena *arena, void *memory, size_t size)
 {
 	arena->next = memory;
 	arena->left = size;
 }
 
-void mq_arena_reset(struct mq_arena *arena)
+MQ_HOT void mq_arena_reset(struct mq_arena *arena)
 {
 	struct mq_arena_block *block, *next;
 
@@ -45,7 +45,7 @@ void mq_arena_reset(struct mq_arena *arena)
 	mq_arena_init(arena, arena->used_max);
 }
 
-static bool add_block(struct mq_arena *arena, size_t size)
+static MQ_COLD bool add_block(struct mq_arena *arena, size_t size)
 {
 	size_t room = size > BLOCK_SIZE / 4 ? size : BLOCK_SIZE - sizeof(struct mq_arena_block);
 	struct mq_arena_block *block = malloc(sizeof(*block) + room);
@@ -59,7 +59,7 @@ static bool add_block(struct mq_arena *arena, size_t size)
 	return true;
 }
 
-void *mq_arena_get(struct mq_arena *arena, size_t size)
+MQ_HOT void *mq_arena_get(struct mq_arena *arena, size_t size)
 {
 	const size_t align = alignof(max_align_t);
 	void *p;
@@ -78,7 +78,7 @@ void *mq_arena_get(struct mq_arena *arena, size_t size)
 	return p;
 }
 
-void *mq_arena_array(struct mq_arena *arena, size_t n, size_t size)
+MQ_HOT void *mq_arena_array(struct mq_arena *arena, size_t n, size_t size)
 {
 	size_t bytes;
 	void *p;

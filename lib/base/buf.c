@@ -11,7 +11,7 @@ void mq_buf_init(struct mq_buf *buf, size_t size_max)
 	*buf = (struct mq_buf){.size_max = size_max};
 }
 
-void mq_buf_deinit(struct mq_buf *buf)
+MQ_HOT void mq_buf_deinit(struct mq_buf *buf)
 {
 	free(buf->data);
 	mq_buf_init(buf, buf->size_max);

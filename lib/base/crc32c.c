@@ -131,7 +131,7 @@ SSE_TARGET static inline uint64_t three_runs(uint64_t crc, const uint8_t *p, siz
 	return shift_by(crc, shift_2) ^ shift_by(b, shift_1) ^ c;
 }
 
-SSE_TARGET static uint32_t crc_sse42(uint32_t start, const void *data, size_t size)
+SSE_TARGET static MQ_HOT uint32_t crc_sse42(uint32_t start, const void *data, size_t size)
 {
 	const uint8_t *p = data;
 	uint64_t crc = ~start;
@@ -220,7 +220,7 @@ static uint32_t choose(uint32_t crc, const void *data, size_t size)
 	return ways[0].fn(crc, data, size);
 }
 
-uint32_t mq_crc32c(uint32_t crc, const void *data, size_t size)
+MQ_HOT uint32_t mq_crc32c(uint32_t crc, const void *data, size_t size)
 {
 	return atomic_load_explicit(&chosen, memory_order_relaxed)(crc, data, size);
 }

@@ -74,7 +74,7 @@ void mq_deadline_clear(struct mq_deadlines *deadlines, struct mq_deadline *deadl
 		sift_down(deadlines, last, slot);
 }
 
-int64_t mq_deadlines_due(const struct mq_deadlines *deadlines)
+MQ_HOT int64_t mq_deadlines_due(const struct mq_deadlines *deadlines)
 {
 	return deadlines->n ? deadlines->heap[1]->due_us : INT64_MAX;
 }

@@ -4,6 +4,8 @@
 
 #include <mq/error.h>
 
+#include "base/hint.h"
+
 enum mq_err_flags {
 	MQ_EF_R = 1, /* retriable */
 	MQ_EF_M = 2, /* cached metadata is stale */
@@ -17,12 +19,12 @@ unsigned mq_err_flags(mq_err code);
  * that a function can fail in one line.
  */
 mq_err mq_fail(mq_error *error, mq_err code, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
+    __attribute__((format(printf, 3, 4))) MQ_COLD;
 
 /* The same for a failed system call: appends the text of errnum and picks
  * MQ_E_NOSPC, MQ_E_NOMEM or MQ_E_IO from it. errnum is positive. */
 mq_err mq_fail_errno(mq_error *error, int errnum, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
+    __attribute__((format(printf, 3, 4))) MQ_COLD;
 
 /* The library's error for a positive errno. */
 mq_err mq_err_from_errno(int errnum);

@@ -10,6 +10,8 @@
 
 #include <mq/config.h>
 
+#include "base/hint.h"
+
 struct mq_logger {
 	mq_logger_cb *fn; /* NULL: silence */
 	void *arg;
@@ -17,7 +19,7 @@ struct mq_logger {
 };
 
 void mq_say(const struct mq_logger *logger, mq_level level, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
+    __attribute__((format(printf, 3, 4))) MQ_COLD;
 
 /* One place that must not flood: at most one line per interval; the next line
  * that passes says how many were left out. */
@@ -27,6 +29,6 @@ struct mq_say_limit {
 };
 
 void mq_say_limited(const struct mq_logger *logger, struct mq_say_limit *limit, int64_t now_us,
-                    mq_level level, const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+                    mq_level level, const char *fmt, ...) __attribute__((format(printf, 5, 6))) MQ_COLD;
 
 #endif

@@ -36,7 +36,7 @@ static inline void sip_word(struct sip *s, uint64_t word)
 	s->v0 ^= word;
 }
 
-uint64_t mq_hash(uint64_t seed, const void *data, size_t size)
+MQ_HOT uint64_t mq_hash(uint64_t seed, const void *data, size_t size)
 {
 	uint64_t key1 = seed * 0x9e3779b97f4a7c15u + 1;
 	struct sip s = {seed ^ 0x736f6d6570736575u, key1 ^ 0x646f72616e646f6du,
@@ -68,7 +68,7 @@ void mq_map_deinit(struct mq_map *map)
 }
 
 /* The slot of the key, or the free one where it belongs. */
-static struct mq_map_slot *slot_of(const struct mq_map *map, uint64_t hash, const void *key,
+static MQ_HOT struct mq_map_slot *slot_of(const struct mq_map *map, uint64_t hash, const void *key,
                                    size_t key_size)
 {
 	for (size_t i = hash & map->mask;; i = (i + 1) & map->mask) {
@@ -82,7 +82,7 @@ static struct mq_map_slot *slot_of(const struct mq_map *map, uint64_t hash, cons
 	}
 }
 
-void *mq_map_get(const struct mq_map *map, const void *key, size_t key_size)
+MQ_HOT void *mq_map_get(const struct mq_map *map, const void *key, size_t key_size)
 {
 	if (map->n == 0)
 		return NULL;

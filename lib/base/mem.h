@@ -12,6 +12,8 @@
 
 #include <mq/record.h>
 
+#include "base/hint.h"
+
 #define MQ_PAGE_SIZE 4096u
 
 #define mq_container_of(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
@@ -25,7 +27,7 @@ void *mq_calloc(size_t n, size_t size);
 
 /* Grows an array to hold n elements; NULL on overflow or out of memory, and
  * then the old array is as it was. */
-void *mq_reallocarray(void *p, size_t n, size_t size);
+void *mq_reallocarray(void *p, size_t n, size_t size) MQ_COLD;
 
 /* A NUL-terminated copy of bytes; the caller frees. NULL when out of memory. */
 char *mq_bytes_dup(mq_bytes b);

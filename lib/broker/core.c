@@ -17,20 +17,20 @@
 
 /* --- the lock ---------------------------------------------------------------- */
 
-void mq_core_enter(struct mq_core *core, struct mq_list *tasks)
+MQ_HOT void mq_core_enter(struct mq_core *core, struct mq_list *tasks)
 {
 	mq_list_init(tasks);
 	mq_mutex_lock(&core->lock);
 }
 
-static int64_t next_due(struct mq_core *core)
+static MQ_HOT int64_t next_due(struct mq_core *core)
 {
 	if (core->store && mq_store_due_changed(core->store))
 		core->store_due_us = mq_store_due(core->store);
 	return MQ_MIN(mq_deadlines_due(&core->deadlines), core->store_due_us);
 }
 
-void mq_core_leave(struct mq_core *core, struct mq_list *tasks)
+MQ_HOT void mq_core_leave(struct mq_core *core, struct mq_list *tasks)
 {
 	int64_t due = next_due(core);
 	bool earlier = due < core->armed_us;
@@ -60,12 +60,12 @@ int64_t mq_core_tick(struct mq_core *core, int64_t now_us)
 	return due;
 }
 
-static void shard_enter(struct mq_shard *shard, struct mq_list *tasks)
+static MQ_HOT void shard_enter(struct mq_shard *shard, struct mq_list *tasks)
 {
 	mq_core_enter(mq_container_of(shard, struct mq_core, shard), tasks);
 }
 
-static void shard_leave(struct mq_shard *shard, struct mq_list *tasks)
+static MQ_HOT void shard_leave(struct mq_shard *shard, struct mq_list *tasks)
 {
 	mq_core_leave(mq_container_of(shard, struct mq_core, shard), tasks);
 }
@@ -87,7 +87,7 @@ void mq_core_job_ended(struct mq_core *core)
 	mq_mutex_unlock(&core->lock);
 }
 
-static bool shard_may_append(struct mq_partition *partition, enum mq_append_origin origin)
+static MQ_HOT bool shard_may_append(struct mq_partition *partition, enum mq_append_origin origin)
 {
 	struct mq_core *core = mq_container_of(partition->shard, struct mq_core, shard);
 
@@ -138,7 +138,7 @@ mq_err mq_core_submit(struct mq_core *core, struct mq_job *job)
 
 /* --- answers ---------------------------------------------------------------------- */
 
-void mq_core_answer(struct mq_call *call, void *response)
+MQ_HOT void mq_core_answer(struct mq_call *call, void *response)
 {
 	if (!response) {
 		mq_core_fail(call, MQ_E_NOMEM);
@@ -206,7 +206,7 @@ static void scratch_free(struct scratch *scratch)
 	free(scratch);
 }
 
-void mq_core_scratch_put(struct mq_core *core, struct mq_codec_scratch *codec)
+MQ_HOT void mq_core_scratch_put(struct mq_core *core, struct mq_codec_scratch *codec)
 {
 	struct scratch *scratch;
 

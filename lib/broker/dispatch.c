@@ -69,7 +69,7 @@ bool mq_core_api_range(const struct mq_core *core, int16_t api_key, int16_t *min
 	return true;
 }
 
-void mq_dispatch(struct mq_service *service, struct mq_call *call)
+MQ_HOT void mq_dispatch(struct mq_service *service, struct mq_call *call)
 {
 	struct mq_core *core = mq_container_of(service, struct mq_core, service);
 	const struct mq_handler *handler = find(call->api_key);

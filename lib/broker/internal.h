@@ -191,7 +191,7 @@ void mq_core_leave(struct mq_core *core, struct mq_list *tasks);
 /* [U] Finishes a call. response NULL: out of memory, the call fails with
  * MQ_E_NOMEM. Nothing that lives in the call's arena may be touched after. */
 void mq_core_answer(struct mq_call *call, void *response);
-void mq_core_fail(struct mq_call *call, mq_err err);
+void mq_core_fail(struct mq_call *call, mq_err err) MQ_COLD;
 
 /* [U] Runs job->run(job) on a worker. Close waits for it. MQ_E_FULL, MQ_E_CLOSED:
  * it will not run. The job may free itself. */

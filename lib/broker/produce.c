@@ -32,7 +32,7 @@ void mq_produce_fail(struct mq_produce_part *part, mq_err err, const char *text)
 		out->error_message = mq_arena_dup(&part->produce->call->arena, mq_str(text));
 }
 
-static void finish(struct mq_task *task)
+static MQ_HOT void finish(struct mq_task *task)
 {
 	struct mq_produce *produce = mq_container_of(task, struct mq_produce, finish);
 	struct mq_core *core = produce->core;
@@ -61,7 +61,7 @@ static void settle(struct mq_produce *produce, struct mq_list *tasks)
 	mq_task_add(tasks, &produce->finish);
 }
 
-static void appended(struct mq_partition_append *append, mq_err err, struct mq_list *tasks)
+static MQ_HOT void appended(struct mq_partition_append *append, mq_err err, struct mq_list *tasks)
 {
 	struct mq_produce_part *part = mq_container_of(append, struct mq_produce_part, append);
 
@@ -286,7 +286,7 @@ static void step_back(struct mq_produce *produce)
 	mq_core_leave(core, &tasks);
 }
 
-void mq_handle_produce(struct mq_core *core, struct mq_call *call)
+MQ_HOT void mq_handle_produce(struct mq_core *core, struct mq_call *call)
 {
 	struct mq_produce *produce = prepare(core, call);
 	struct mq_list tasks;

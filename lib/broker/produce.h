@@ -46,7 +46,7 @@ struct mq_produce {
 };
 
 /* The outcome of a part. text may be NULL. */
-void mq_produce_fail(struct mq_produce_part *part, mq_err err, const char *text);
+void mq_produce_fail(struct mq_produce_part *part, mq_err err, const char *text) MQ_COLD;
 
 /* [U] The leader's checks and conversions of one part: sets its append's data and
  * size and ready, or fails it. */

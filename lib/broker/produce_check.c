@@ -232,14 +232,15 @@ static void record_errors(const struct check *check, const char *text)
 	part->out->n_record_errors = (int32_t)n;
 }
 
-void mq_produce_check(struct mq_produce_part *part)
+MQ_HOT void mq_produce_check(struct mq_produce_part *part)
 {
 	struct check check;
 	mq_error error;
 	mq_err err;
 
-	memset(&check, 0, sizeof(check));
 	check.part = part;
+	check.scratch = NULL;
+	check.findings.bad_count = 0;
 	error.text[0] = '\0';
 	err = run(&check, &error);
 	mq_core_scratch_put(part->produce->core, check.scratch);

@@ -77,7 +77,7 @@ void mq_topic_unlink(struct mq_core *core, struct mq_topic *topic)
 	mq_map_del(&core->topic_ids, topic->id.b, sizeof(topic->id.b));
 }
 
-struct mq_topic *mq_topic_find(struct mq_core *core, mq_bytes name)
+MQ_HOT struct mq_topic *mq_topic_find(struct mq_core *core, mq_bytes name)
 {
 	struct mq_topic *topic = mq_map_get(&core->topics, name.data, name.size);
 
@@ -100,7 +100,7 @@ void mq_topic_ref(struct mq_topic *topic)
 	atomic_fetch_add_explicit(&topic->refs, 1, memory_order_relaxed);
 }
 
-void mq_topic_unref(struct mq_core *core, struct mq_topic *topic)
+MQ_HOT void mq_topic_unref(struct mq_core *core, struct mq_topic *topic)
 {
 	if (!topic || atomic_fetch_sub_explicit(&topic->refs, 1, memory_order_acq_rel) > 1)
 		return;
@@ -118,7 +118,7 @@ void mq_topic_unref(struct mq_core *core, struct mq_topic *topic)
 	free(topic);
 }
 
-struct mq_partition *mq_topic_part(const struct mq_topic *topic, int32_t index)
+MQ_HOT struct mq_partition *mq_topic_part(const struct mq_topic *topic, int32_t index)
 {
 	if (index < 0 || index >= topic->n_partitions)
 		return NULL;

@@ -29,7 +29,7 @@ mq_err mq_wait_start(struct mq_core *core, struct mq_wait *wait, struct mq_call 
 	return MQ_OK;
 }
 
-bool mq_wait_stop(struct mq_wait *wait)
+MQ_HOT bool mq_wait_stop(struct mq_wait *wait)
 {
 	if (!wait->waiting)
 		return false;

@@ -29,19 +29,19 @@ int64_t mq_system_now_us(void)
 	return clock_us(CLOCK_MONOTONIC);
 }
 
-static int64_t now_us(struct mq_env *env)
+static __attribute__((hot)) int64_t now_us(struct mq_env *env)
 {
 	(void)env;
 	return clock_us(CLOCK_MONOTONIC);
 }
 
-static int64_t now_coarse_us(struct mq_env *env)
+static __attribute__((hot)) int64_t now_coarse_us(struct mq_env *env)
 {
 	(void)env;
 	return clock_us(CLOCK_MONOTONIC_COARSE);
 }
 
-static int64_t wall_ms(struct mq_env *env)
+static __attribute__((hot)) int64_t wall_ms(struct mq_env *env)
 {
 	(void)env;
 	return clock_us(CLOCK_REALTIME) / 1000;

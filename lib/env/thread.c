@@ -168,7 +168,7 @@ void mq_thread_join(struct mq_thread *thread)
 	(void)rc;
 }
 
-const void *mq_thread_self(void)
+__attribute__((hot)) const void *mq_thread_self(void)
 {
 	static _Thread_local char mark;
 

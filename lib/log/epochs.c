@@ -17,12 +17,12 @@ int32_t mq_epochs_last(const struct mq_epochs *epochs)
 	return epochs->n ? epochs->all[epochs->n - 1].epoch : -1;
 }
 
-bool mq_epochs_is_new(const struct mq_epochs *epochs, int32_t epoch)
+MQ_HOT bool mq_epochs_is_new(const struct mq_epochs *epochs, int32_t epoch)
 {
 	return epoch > mq_epochs_last(epochs);
 }
 
-bool mq_epochs_reserve(struct mq_epochs *epochs, size_t n)
+MQ_HOT bool mq_epochs_reserve(struct mq_epochs *epochs, size_t n)
 {
 	size_t capacity = epochs->capacity ? epochs->capacity : 4;
 	struct mq_epoch *all;
@@ -39,7 +39,7 @@ bool mq_epochs_reserve(struct mq_epochs *epochs, size_t n)
 	return true;
 }
 
-void mq_epochs_assign(struct mq_epochs *epochs, int32_t epoch, int64_t offset)
+MQ_HOT void mq_epochs_assign(struct mq_epochs *epochs, int32_t epoch, int64_t offset)
 {
 	if (!mq_epochs_is_new(epochs, epoch))
 		return;

@@ -16,7 +16,7 @@ void mq_index_deinit(struct mq_index *index)
 	index->n_tail = index->capacity = 0;
 }
 
-bool mq_index_reserve(struct mq_index *index, uint32_t n)
+MQ_HOT bool mq_index_reserve(struct mq_index *index, uint32_t n)
 {
 	uint32_t capacity = index->capacity ? index->capacity : 8;
 	void *tail;

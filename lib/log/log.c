@@ -141,7 +141,7 @@ void mq_log_set_room(struct mq_log *log, enum mq_room room)
 	mq_log_unlock(log);
 }
 
-bool mq_log_failed(const struct mq_log *log)
+MQ_HOT bool mq_log_failed(const struct mq_log *log)
 {
 	return log->failed;
 }
@@ -166,12 +166,12 @@ void mq_log_set_extra(struct mq_log *log, void *extra)
 	log->extra = extra;
 }
 
-void *mq_log_extra(const struct mq_log *log)
+MQ_HOT void *mq_log_extra(const struct mq_log *log)
 {
 	return log->extra;
 }
 
-const struct mq_log_conf *mq_log_conf(const struct mq_log *log)
+MQ_HOT const struct mq_log_conf *mq_log_conf(const struct mq_log *log)
 {
 	return &log->conf;
 }
@@ -183,7 +183,7 @@ void mq_log_set_conf(struct mq_log *log, const struct mq_log_conf *conf)
 	mq_log_unlock(log);
 }
 
-void mq_log_marks_locked(const struct mq_log *log, struct mq_log_marks *out)
+MQ_HOT void mq_log_marks_locked(const struct mq_log *log, struct mq_log_marks *out)
 {
 	*out = (struct mq_log_marks){
 	    .start_offset = log->start_offset,
@@ -194,7 +194,7 @@ void mq_log_marks_locked(const struct mq_log *log, struct mq_log_marks *out)
 	};
 }
 
-void mq_log_marks(const struct mq_log *log, struct mq_log_marks *out)
+MQ_HOT void mq_log_marks(const struct mq_log *log, struct mq_log_marks *out)
 {
 	mq_log_lock(log);
 	mq_log_marks_locked(log, out);

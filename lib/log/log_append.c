@@ -136,7 +136,7 @@ static void reserve(struct mq_log *log, struct mq_append *append)
 	mq_list_push(&log->queue, &append->node);
 }
 
-static mq_err append_locked(struct mq_log *log, struct mq_append *append)
+static MQ_HOT mq_err append_locked(struct mq_log *log, struct mq_append *append)
 {
 	struct mq_producer_batch known;
 	struct mq_control control;
@@ -198,7 +198,7 @@ mq_err mq_log_append(struct mq_log *log, struct mq_append *append)
 	return err;
 }
 
-mq_err mq_log_append_begin(struct mq_log *log, struct mq_append *append, bool *writer)
+MQ_HOT mq_err mq_log_append_begin(struct mq_log *log, struct mq_append *append, bool *writer)
 {
 	mq_err err;
 
@@ -224,8 +224,8 @@ bool mq_log_write_begin(struct mq_log *log)
 }
 
 /* Whether an append has to go to a new segment, as the write stands. */
-static bool needs_roll(const struct mq_log *log, const struct mq_segment *active,
-		       const struct mq_append *append)
+static MQ_HOT bool needs_roll(const struct mq_log *log, const struct mq_segment *active,
+			      const struct mq_append *append)
 {
 	const struct mq_log_conf *conf = &log->conf;
 	const struct mq_write *w = &log->write;
@@ -266,20 +266,11 @@ static bool reserve_room(struct mq_log *log, struct mq_segment *active)
 	       mq_index_reserve(&active->txn, controls) && mq_epochs_reserve(&log->epochs, n);
 }
 
-/* When these appends begin an epoch: the checkpoint as it will be. */
-static bool plan_epochs(struct mq_log *log)
+static MQ_COLD bool make_epochs(struct mq_log *log)
 {
 	struct mq_epochs epochs = {0};
 	const struct mq_list *node;
-	bool is_new = false;
 
-	mq_list_each (node, &log->write.appends) {
-		const struct mq_append *a = mq_list_entry(node, struct mq_append, node);
-
-		is_new = is_new || (!a->shadow && mq_epochs_is_new(&log->epochs, a->last_epoch));
-	}
-	if (!is_new)
-		return true;
 	if (!mq_epochs_reserve(&epochs, log->epochs.capacity))
 		return false;
 	for (size_t i = 0; i < log->epochs.n; i++)
@@ -297,6 +288,20 @@ static bool plan_epochs(struct mq_log *log)
 	mq_epochs_encode(&epochs, &log->write.epochs);
 	mq_epochs_deinit(&epochs);
 	return !log->write.epochs.failed;
+}
+
+/* When these appends begin an epoch: the checkpoint as it will be. */
+static bool plan_epochs(struct mq_log *log)
+{
+	const struct mq_list *node;
+
+	mq_list_each (node, &log->write.appends) {
+		const struct mq_append *a = mq_list_entry(node, struct mq_append, node);
+
+		if (!a->shadow && mq_epochs_is_new(&log->epochs, a->last_epoch))
+			return make_epochs(log);
+	}
+	return true;
 }
 
 static struct mq_append *queue_front(const struct mq_log *log)
@@ -366,26 +371,47 @@ static int roll_if_needed(struct mq_log *log)
 	return rc;
 }
 
-static int write_planned(struct mq_log *log)
+static MQ_HOT int write_appends(struct mq_log *log, struct mq_file *file, struct iovec *iov)
 {
-	struct mq_write *w = &log->write;
-	struct iovec iov[MQ_WRITE_APPENDS_MAX];
+	const struct mq_write *w = &log->write;
 	const struct mq_list *node;
-	struct mq_file *file;
-	int rc, n = 0;
+	int n = 0;
 
-	if (w->n == 0)
-		return 0;
 	mq_list_each (node, &w->appends) {
 		const struct mq_append *a = mq_list_entry(node, struct mq_append, node);
 
 		if (!a->shadow)
 			iov[n++] = (struct iovec){a->data, a->size};
 	}
+	return mq_env_pwritev(log->env, file, iov, n, w->position);
+}
+
+static MQ_HOT int write_few(struct mq_log *log, struct mq_file *file)
+{
+	struct iovec iov[MQ_WRITE_APPENDS_FEW];
+
+	return write_appends(log, file, iov);
+}
+
+static int write_many(struct mq_log *log, struct mq_file *file)
+{
+	struct iovec iov[MQ_WRITE_APPENDS_MAX];
+
+	return write_appends(log, file, iov);
+}
+
+static MQ_HOT int write_planned(struct mq_log *log)
+{
+	struct mq_write *w = &log->write;
+	struct mq_file *file;
+	int rc;
+
+	if (w->n == 0)
+		return 0;
 	rc = mq_segment_file(w->segment, MQ_SEGMENT_LOG, MQ_OPEN_WRITE, &file);
 	if (rc < 0)
 		return rc;
-	rc = mq_env_pwritev(log->env, file, iov, n, w->position);
+	rc = w->n > MQ_WRITE_APPENDS_FEW ? write_many(log, file) : write_few(log, file);
 	/* Without room for the index it stays in memory and is tried again. */
 	if (rc == 0) {
 		rc = mq_log_spill(log, w->segment, false);
@@ -397,18 +423,16 @@ static int write_planned(struct mq_log *log)
 	return rc;
 }
 
-static int write_epochs(struct mq_log *log)
+static MQ_COLD int write_epochs(struct mq_log *log)
 {
-	struct mq_write *w = &log->write;
+	const struct mq_write *w = &log->write;
 	char path[MQ_PATH_MAX];
 
-	if (!w->epochs.size)
-		return 0;
 	snprintf(path, sizeof(path), "%s/" MQ_EPOCHS_FILE, log->path);
 	return mq_env_replace_file(log->env, path, w->epochs.data, w->epochs.size);
 }
 
-void mq_log_write_run(struct mq_log *log)
+MQ_HOT void mq_log_write_run(struct mq_log *log)
 {
 	int rc;
 
@@ -421,7 +445,7 @@ void mq_log_write_run(struct mq_log *log)
 	else if (rc == 0)
 		mq_list_append(&log->write.appends, &log->queue); /* only shadows */
 	mq_log_unlock(log);
-	if (rc == 0)
+	if (rc == 0 && log->write.epochs.size)
 		rc = write_epochs(log);
 	if (rc == 0)
 		rc = write_planned(log);
@@ -487,7 +511,7 @@ static bool is_final(const struct mq_write *w)
 	return w->errnum != ENOSPC && w->errnum != EDQUOT && w->errnum != ENOMEM;
 }
 
-static void take_back(struct mq_log *log)
+static MQ_COLD void take_back(struct mq_log *log)
 {
 	struct mq_write *w = &log->write;
 
@@ -501,7 +525,7 @@ static void take_back(struct mq_log *log)
 		       strerror(w->errnum));
 }
 
-static void write_end_locked(struct mq_log *log, struct mq_list *done)
+static MQ_HOT void write_end_locked(struct mq_log *log, struct mq_list *done)
 {
 	struct mq_write *w = &log->write;
 	struct mq_list *node;
@@ -530,7 +554,7 @@ void mq_log_write_end(struct mq_log *log, struct mq_list *done)
 	mq_log_unlock(log);
 }
 
-bool mq_log_write_next(struct mq_log *log, struct mq_list *done, struct mq_log_marks *marks)
+MQ_HOT bool mq_log_write_next(struct mq_log *log, struct mq_list *done, struct mq_log_marks *marks)
 {
 	bool more;
 

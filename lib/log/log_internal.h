@@ -19,6 +19,9 @@
 
 /* Appends written by one pwritev; below IOV_MAX. */
 #define MQ_WRITE_APPENDS_MAX 512
+/* Up to here they are listed in a small frame: a large one ends on a page of the stack
+ * that nothing else has in the cache. */
+#define MQ_WRITE_APPENDS_FEW 8
 #define MQ_WRITE_BYTES_MAX   (64 << 20)
 
 #define MQ_EPOCHS_FILE     "leader-epoch-checkpoint"
@@ -95,7 +98,7 @@ struct mq_segment *mq_log_segment_ref(struct mq_log *log, int64_t offset, bool h
 bool mq_log_segment_push(struct mq_log *log, struct mq_segment *segment);
 
 /* Marks the log failed, says why once. The mutex is held. */
-void mq_log_set_failed(struct mq_log *log, int errnum, const char *what);
+void mq_log_set_failed(struct mq_log *log, int errnum, const char *what) MQ_COLD;
 
 /* [U] By the writer or a shape change: makes the file of a new segment and its empty
  * indexes and opens it. 0 or -errno. */

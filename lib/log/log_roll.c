@@ -35,16 +35,19 @@ int mq_log_create_segment(struct mq_log *log, struct mq_segment *segment)
 }
 
 /* The writer alone changes tails, so they can be read without the mutex here. */
-static int spill(struct mq_log *log, struct mq_segment *segment, enum mq_segment_kind kind,
-		 struct mq_index *index, bool all)
+static bool is_due(const struct mq_index *index, bool all)
+{
+	return index->n_tail > 0 && (all || index->n_tail >= MQ_INDEX_TAIL_MAX);
+}
+
+static MQ_COLD int spill(struct mq_log *log, struct mq_segment *segment, enum mq_segment_kind kind,
+			 struct mq_index *index)
 {
 	uint32_t n = index->n_tail;
 	char path[MQ_PATH_MAX];
 	struct mq_file *file;
 	int rc;
 
-	if (n == 0 || (!all && n < MQ_INDEX_TAIL_MAX))
-		return 0;
 	mq_segment_path(path, segment->dir, segment->base_offset, kind, segment->suffix);
 	rc = mq_env_open(log->env, path, MQ_OPEN_WRITE | MQ_OPEN_CREATE, &file);
 	if (rc < 0)
@@ -60,14 +63,16 @@ static int spill(struct mq_log *log, struct mq_segment *segment, enum mq_segment
 	return 0;
 }
 
-int mq_log_spill(struct mq_log *log, struct mq_segment *segment, bool all)
+MQ_HOT int mq_log_spill(struct mq_log *log, struct mq_segment *segment, bool all)
 {
-	int rc = spill(log, segment, MQ_SEGMENT_INDEX, &segment->index, all);
+	int rc = 0;
 
-	if (rc == 0)
-		rc = spill(log, segment, MQ_SEGMENT_TIME, &segment->time, all);
-	if (rc == 0)
-		rc = spill(log, segment, MQ_SEGMENT_TXN, &segment->txn, all);
+	if (is_due(&segment->index, all))
+		rc = spill(log, segment, MQ_SEGMENT_INDEX, &segment->index);
+	if (rc == 0 && is_due(&segment->time, all))
+		rc = spill(log, segment, MQ_SEGMENT_TIME, &segment->time);
+	if (rc == 0 && is_due(&segment->txn, all))
+		rc = spill(log, segment, MQ_SEGMENT_TXN, &segment->txn);
 	return rc;
 }
 

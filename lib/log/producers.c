@@ -382,7 +382,7 @@ bool mq_producers_in_transaction(const struct mq_producers *producers, int64_t p
 	return producer && producer->now.epoch == epoch && producer->now.txn_first_offset >= 0;
 }
 
-int64_t mq_producers_first_unstable(const struct mq_producers *producers)
+MQ_HOT int64_t mq_producers_first_unstable(const struct mq_producers *producers)
 {
 	return producers->n_open ? producers->open[0].first_offset : -1;
 }

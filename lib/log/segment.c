@@ -102,23 +102,29 @@ void mq_segment_unpin(struct mq_segment *segment)
 		close_if_unpinned(segment);
 }
 
-int mq_segment_file(struct mq_segment *segment, enum mq_segment_kind kind, unsigned flags,
-		    struct mq_file **out)
+static MQ_COLD int open_file(struct mq_segment *segment, enum mq_segment_kind kind, unsigned flags)
 {
 	char path[MQ_PATH_MAX];
+	int rc;
+
+	mq_segment_path(path, segment->dir, segment->base_offset, kind, segment->suffix);
+	/* One that is sealed may be written again after a truncation. */
+	rc = mq_env_open(segment->env, path, kind == MQ_SEGMENT_LOG ? flags | MQ_OPEN_WRITE : flags,
+			 &segment->files[kind]);
+	if ((rc == -EROFS || rc == -EACCES) && flags == MQ_OPEN_READ)
+		rc = mq_env_open(segment->env, path, flags, &segment->files[kind]);
+	return rc;
+}
+
+MQ_HOT int mq_segment_file(struct mq_segment *segment, enum mq_segment_kind kind, unsigned flags,
+			   struct mq_file **out)
+{
 	int rc = 0;
 
 	mq_mutex_lock(&segment->files_mutex);
 	assert(atomic_load(&segment->pins) > 0 || segment->keep_open);
-	if (!segment->files[kind]) {
-		mq_segment_path(path, segment->dir, segment->base_offset, kind, segment->suffix);
-		/* One that is sealed may be written again after a truncation. */
-		rc = mq_env_open(segment->env, path,
-				 kind == MQ_SEGMENT_LOG ? flags | MQ_OPEN_WRITE : flags,
-				 &segment->files[kind]);
-		if ((rc == -EROFS || rc == -EACCES) && flags == MQ_OPEN_READ)
-			rc = mq_env_open(segment->env, path, flags, &segment->files[kind]);
-	}
+	if (!segment->files[kind])
+		rc = open_file(segment, kind, flags);
 	if (rc == 0)
 		*out = segment->files[kind];
 	mq_mutex_unlock(&segment->files_mutex);
@@ -200,7 +206,7 @@ int mq_segment_count_indexes(struct mq_segment *segment, uint32_t n[MQ_SEGMENT_S
 	return 0;
 }
 
-void mq_segment_recent_add(struct mq_segment *segment, const struct mq_recent *recent)
+MQ_HOT void mq_segment_recent_add(struct mq_segment *segment, const struct mq_recent *recent)
 {
 	segment->recent[segment->n_recent++ % MQ_RECENT_MAX] = *recent;
 }
@@ -259,8 +265,8 @@ static void add_time_entry(struct mq_segment *segment)
 	segment->last_time_entry = segment->max_timestamp;
 }
 
-void mq_segment_count(struct mq_segment *segment, const struct mq_appended *appended,
-		      int64_t interval)
+MQ_HOT void mq_segment_count(struct mq_segment *segment, const struct mq_appended *appended,
+			     int64_t interval)
 {
 	if (appended->position == 0) {
 		segment->first_timestamp = appended->max_timestamp;

@@ -245,7 +245,8 @@ void mq_store_dir_look(struct mq_store_dir *dir, int64_t now_us)
 	mq_mutex_unlock(&store->mutex);
 }
 
-bool mq_store_may_append(struct mq_store *store, struct mq_log *log, enum mq_append_origin origin)
+MQ_HOT bool mq_store_may_append(struct mq_store *store, struct mq_log *log,
+				enum mq_append_origin origin)
 {
 	struct mq_store_log *sl = mq_log_extra(log);
 	struct mq_store_dir *dir = sl->dir;

@@ -61,7 +61,7 @@ int64_t mq_store_due(struct mq_store *store)
 	return due;
 }
 
-bool mq_store_due_changed(struct mq_store *store)
+MQ_HOT bool mq_store_due_changed(struct mq_store *store)
 {
 	return store->sooner;
 }
@@ -83,7 +83,7 @@ static int64_t after_ms(int64_t now_us, int64_t ms)
 }
 
 /* Compaction, and what retention and flushing want of this log. */
-static void arm_upkeep(struct mq_store *store, struct mq_store_log *sl, int64_t now_us)
+static MQ_HOT void arm_upkeep(struct mq_store *store, struct mq_store_log *sl, int64_t now_us)
 {
 	const struct mq_log_conf *conf = mq_log_conf(sl->log);
 	const struct mq_store_args *args = &store->args;
@@ -102,7 +102,7 @@ static void arm_upkeep(struct mq_store *store, struct mq_store_log *sl, int64_t 
 	mq_store_arm(store, MQ_JOB_UPKEEP, sl->upkeep_due_us);
 }
 
-void mq_store_touch(struct mq_store *store, struct mq_store_log *sl, int64_t now_us)
+MQ_HOT void mq_store_touch(struct mq_store *store, struct mq_store_log *sl, int64_t now_us)
 {
 	const struct mq_store_args *args = &store->args;
 

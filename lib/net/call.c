@@ -14,7 +14,7 @@ bool mq_call_on_release(struct mq_call *call, void (*fn)(void *arg), void *arg)
 	return true;
 }
 
-void mq_call_release(struct mq_call *call)
+MQ_HOT void mq_call_release(struct mq_call *call)
 {
 	struct mq_release *release;
 

@@ -125,7 +125,7 @@ void mq_inproc_unregister(struct mq_inproc *inproc)
 }
 
 /* The link that leads here holds a reference meanwhile. */
-static void leave(struct mq_inproc *inproc)
+static MQ_HOT void leave(struct mq_inproc *inproc)
 {
 	if (atomic_fetch_sub(&inproc->inside, 1) > 1 || !atomic_load(&inproc->closed))
 		return;
@@ -143,7 +143,7 @@ static bool enter(struct mq_inproc *inproc)
 	return false;
 }
 
-static void inproc_start(struct mq_link *link, struct mq_call *call)
+static MQ_HOT void inproc_start(struct mq_link *link, struct mq_call *call)
 {
 	struct inproc_link *in = inproc_of(link);
 

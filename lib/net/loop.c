@@ -156,14 +156,14 @@ struct mq_block_pool *mq_loop_pool(struct mq_loop *loop)
 	return loop->pool;
 }
 
-bool mq_loop_is_self(const struct mq_loop *loop)
+MQ_HOT bool mq_loop_is_self(const struct mq_loop *loop)
 {
 	return atomic_load_explicit(&loop->driver, memory_order_relaxed) == mq_thread_self();
 }
 
 /* --- posts ---------------------------------------------------------------- */
 
-void mq_post_init(struct mq_post *post, void (*fn)(struct mq_post *post))
+MQ_HOT void mq_post_init(struct mq_post *post, void (*fn)(struct mq_post *post))
 {
 	mq_list_init(&post->node);
 	post->fn = fn;

@@ -118,7 +118,7 @@ static mq_err batch_get(struct mq_acc *acc, size_t size, struct mq_acc_batch **o
 	return MQ_OK;
 }
 
-static void batch_put(struct mq_acc *acc, struct mq_acc_batch *batch)
+static MQ_HOT void batch_put(struct mq_acc *acc, struct mq_acc_batch *batch)
 {
 	acc->memory_used -= batch->memory_size;
 	acc->counters.memory_used = acc->memory_used;
@@ -199,8 +199,8 @@ static int32_t sticky(struct mq_acc *acc, struct mq_acc_topic *topic)
 	return topic->sticky;
 }
 
-struct mq_acc_part *mq_acc_choose(struct mq_acc *acc, struct mq_acc_topic *topic,
-				  const mq_record *record, mq_error *error)
+MQ_HOT struct mq_acc_part *mq_acc_choose(struct mq_acc *acc, struct mq_acc_topic *topic,
+					 const mq_record *record, mq_error *error)
 {
 	const struct mq_producer_settings *s = &acc->settings;
 	bool by_key = record->key.data && !s->ignore_keys;
@@ -239,8 +239,8 @@ static bool runs_grow(struct mq_acc_batch *batch)
 	return true;
 }
 
-mq_err mq_acc_open(struct mq_acc *acc, struct mq_acc_part *part, size_t size, int64_t now_us,
-		   int64_t wall_ms)
+MQ_HOT mq_err mq_acc_open(struct mq_acc *acc, struct mq_acc_part *part, size_t size, int64_t now_us,
+			  int64_t wall_ms)
 {
 	struct mq_acc_batch *batch = mq_acc_open_batch(part);
 	size_t capacity = MQ_MAX(size, acc->settings.batch_size);
@@ -298,8 +298,8 @@ static size_t put(struct mq_builder *builder, const mq_record *record, int64_t t
 				 (const struct mq_header_view *)record->headers, record->n_headers);
 }
 
-mq_err mq_acc_append(struct mq_acc *acc, struct mq_acc_batch *batch, const mq_record *record,
-		     int64_t timestamp, mq_sent_cb *done, void *arg)
+MQ_HOT mq_err mq_acc_append(struct mq_acc *acc, struct mq_acc_batch *batch, const mq_record *record,
+			    int64_t timestamp, mq_sent_cb *done, void *arg)
 {
 	struct mq_sent_run *run = batch->n_runs ? &batch->runs[batch->n_runs - 1] : NULL;
 	bool same = run && run->done == done && run->arg == arg && run->timestamp == timestamp;
@@ -330,7 +330,7 @@ static void release(struct mq_acc *acc, struct mq_acc_batch *batch)
 		batch_put(acc, batch);
 }
 
-void mq_acc_reported(struct mq_acc *acc, struct mq_acc_batch *batch)
+MQ_HOT void mq_acc_reported(struct mq_acc *acc, struct mq_acc_batch *batch)
 {
 	uint64_t n = (uint64_t)batch->builder.record_count;
 
@@ -345,7 +345,7 @@ void mq_acc_reported(struct mq_acc *acc, struct mq_acc_batch *batch)
 	release(acc, batch);
 }
 
-void mq_acc_let_go(struct mq_acc *acc, struct mq_acc_batch *batch)
+MQ_HOT void mq_acc_let_go(struct mq_acc *acc, struct mq_acc_batch *batch)
 {
 	assert(batch->in_request);
 	batch->in_request = false;

@@ -21,7 +21,7 @@ int64_t mq_acc_backoff_us(struct mq_acc *acc, uint32_t failures)
 	return us / 1000 * (int64_t)(800 + mq_acc_random(acc) % 401);
 }
 
-void mq_acc_end(struct mq_acc *acc, struct mq_acc_batch *batch)
+MQ_HOT void mq_acc_end(struct mq_acc *acc, struct mq_acc_batch *batch)
 {
 	struct mq_acc_part *part = batch->part;
 
@@ -122,8 +122,8 @@ static void fail(struct mq_acc *acc, struct mq_acc_batch *batch, const struct mq
 	mq_acc_end(acc, batch);
 }
 
-void mq_acc_answer(struct mq_acc *acc, struct mq_acc_batch *batch,
-		   const struct mq_acc_answer *answer, int64_t now_us)
+MQ_HOT void mq_acc_answer(struct mq_acc *acc, struct mq_acc_batch *batch,
+			  const struct mq_acc_answer *answer, int64_t now_us)
 {
 	bool retries_left = batch->attempts <= (uint32_t)acc->settings.retries;
 

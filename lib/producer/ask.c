@@ -128,7 +128,7 @@ static bool due(const struct mq_question *question, int64_t now_us, int64_t *due
 	return question->retry_us <= now_us;
 }
 
-bool mq_prod_wants_ask(const struct mq_producer *p, int64_t now_us)
+MQ_HOT bool mq_prod_wants_ask(const struct mq_producer *p, int64_t now_us)
 {
 	return (!p->metadata.busy && mq_acc_wants_metadata(&p->acc, now_us)) ||
 	       (!p->identify.busy && wants_identity(p)) || mq_ptxn_wants(p);

@@ -28,7 +28,7 @@ static int64_t lingered_us(const struct mq_acc *acc, const struct mq_acc_batch *
 
 /* When the first batch of a partition may go out; INT64_MAX: something else has
  * to happen first. */
-static int64_t ready_us(const struct mq_acc *acc, const struct mq_acc_part *part)
+static MQ_HOT int64_t ready_us(const struct mq_acc *acc, const struct mq_acc_part *part)
 {
 	const struct mq_acc_batch *batch = first(part);
 
@@ -61,7 +61,8 @@ static void take_first(struct mq_acc *acc, struct mq_acc_part *part, struct mq_l
 	batch->builder.spec.base_sequence = batch->base_sequence;
 }
 
-struct mq_acc_broker *mq_acc_drain(struct mq_acc *acc, int64_t now_us, struct mq_list *batches)
+MQ_HOT struct mq_acc_broker *mq_acc_drain(struct mq_acc *acc, int64_t now_us,
+					  struct mq_list *batches)
 {
 	struct mq_acc_broker *broker = NULL;
 	struct mq_list *it, *tmp, taken;
@@ -92,8 +93,8 @@ struct mq_acc_broker *mq_acc_drain(struct mq_acc *acc, int64_t now_us, struct mq
 	return broker;
 }
 
-mq_err mq_acc_close_batch(struct mq_acc_batch *batch, struct mq_codec_scratch *scratch,
-			  mq_error *error)
+MQ_HOT mq_err mq_acc_close_batch(struct mq_acc_batch *batch, struct mq_codec_scratch *scratch,
+				 mq_error *error)
 {
 	const struct mq_batch_spec *spec = &batch->builder.spec;
 
@@ -151,7 +152,7 @@ bool mq_acc_has_expired(const struct mq_acc *acc, int64_t now_us)
 				 now_us);
 }
 
-void mq_acc_step(struct mq_acc *acc, int64_t now_us)
+MQ_HOT void mq_acc_step(struct mq_acc *acc, int64_t now_us)
 {
 	struct mq_list *it, *tmp;
 
@@ -172,7 +173,7 @@ int64_t mq_acc_stale_us(const struct mq_acc *acc, const struct mq_acc_batch *bat
 	return batch->stamped_us + MQ_MAX(acc->settings.linger_us, STAMP_US);
 }
 
-int64_t mq_acc_due(const struct mq_acc *acc, int64_t now_us)
+MQ_HOT int64_t mq_acc_due(const struct mq_acc *acc, int64_t now_us)
 {
 	int64_t due_us = INT64_MAX;
 	struct mq_list *it;

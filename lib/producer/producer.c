@@ -131,7 +131,7 @@ void mq_prod_free(struct mq_producer *p)
 
 /* --- waiting ------------------------------------------------------------------------ */
 
-void mq_prod_tell(struct mq_producer *p)
+MQ_HOT void mq_prod_tell(struct mq_producer *p)
 {
 	if (p->n_waiting > 0)
 		mq_cond_broadcast(&p->changed);
@@ -217,7 +217,7 @@ static bool bytes_ok(mq_bytes b)
 	return b.data || b.size == 0;
 }
 
-mq_err mq_prod_check_record(const mq_record *record, mq_error *error)
+MQ_HOT mq_err mq_prod_check_record(const mq_record *record, mq_error *error)
 {
 	if (!record || !record->topic)
 		return mq_fail(error, MQ_E_ARG, "the record or its topic is NULL");
@@ -234,7 +234,8 @@ mq_err mq_prod_check_record(const mq_record *record, mq_error *error)
 }
 
 /* The size of a batch for this record alone; 0 with error: it is too big. */
-static size_t batch_size(const struct mq_producer *p, const mq_record *record, mq_error *error)
+static MQ_HOT size_t batch_size(const struct mq_producer *p, const mq_record *record,
+				mq_error *error)
 {
 	const struct mq_producer_settings *s = &p->acc.settings;
 	size_t size = mq_builder_batch_size_one(record->key, record->value,
@@ -369,8 +370,8 @@ static mq_err put_somewhere(struct mq_producer *p, struct mq_acc_part *part,
 	return err;
 }
 
-static mq_err send_plain(struct mq_producer *p, const mq_record *record, mq_sent_cb *done,
-			 void *arg, mq_error *error)
+static MQ_HOT mq_err send_plain(struct mq_producer *p, const mq_record *record, mq_sent_cb *done,
+				void *arg, mq_error *error)
 {
 	struct mq_acc_topic *topic;
 	struct mq_acc_part *part = NULL;
@@ -429,8 +430,8 @@ static mq_err send_chained(struct mq_producer *p, const mq_record *record, mq_se
 	return cause.code;
 }
 
-mq_err mq_prod_send(struct mq_producer *p, const mq_record *record, mq_sent_cb *done, void *arg,
-		    mq_error *error)
+MQ_HOT mq_err mq_prod_send(struct mq_producer *p, const mq_record *record, mq_sent_cb *done,
+			   void *arg, mq_error *error)
 {
 	return p->chain.n > 0 ? send_chained(p, record, done, arg, error)
 			      : send_plain(p, record, done, arg, error);

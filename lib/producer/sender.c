@@ -181,8 +181,28 @@ static struct mq_acc_batch *find(struct mq_produce_call *call, size_t guess, mq_
 	return NULL;
 }
 
-static void take_partition(struct mq_produce_call *call, size_t guess, mq_bytes topic,
-			   const struct mq_produce_response_partition *r, int64_t now_us)
+/* What comes with an error beside it. */
+static MQ_COLD void take_failure(struct mq_acc *acc, struct mq_acc_batch *batch,
+				 struct mq_acc_answer *answer,
+				 const struct mq_produce_response_partition *r, int64_t now_us)
+{
+	struct mq_acc_hint hint = {r->current_leader.leader_id, r->current_leader.leader_epoch};
+	char text[MQ_ERROR_TEXT_MAX];
+
+	if (hint.leader >= 0)
+		answer->hint = &hint;
+	if (r->error_message.data) {
+		size_t n = MQ_MIN(r->error_message.size, sizeof(text) - 1);
+
+		memcpy(text, r->error_message.data, n);
+		text[n] = '\0';
+		answer->text = text;
+	}
+	mq_acc_answer(acc, batch, answer, now_us);
+}
+
+static MQ_HOT void take_partition(struct mq_produce_call *call, size_t guess, mq_bytes topic,
+				  const struct mq_produce_response_partition *r, int64_t now_us)
 {
 	struct mq_acc_batch *batch = find(call, guess, topic, r->index);
 	struct mq_acc_answer answer = {.err = (mq_err)r->error_code,
@@ -190,26 +210,18 @@ static void take_partition(struct mq_produce_call *call, size_t guess, mq_bytes 
 				       .append_time = r->log_append_time_ms,
 				       .log_start = r->log_start_offset,
 				       .sent = true};
-	struct mq_acc_hint hint = {r->current_leader.leader_id, r->current_leader.leader_epoch};
-	char text[MQ_ERROR_TEXT_MAX];
 
 	if (!batch)
 		return;
-	if (r->error_code != MQ_OK && hint.leader >= 0)
-		answer.hint = &hint;
-	if (r->error_message.data) {
-		size_t n = MQ_MIN(r->error_message.size, sizeof(text) - 1);
-
-		memcpy(text, r->error_message.data, n);
-		text[n] = '\0';
-		answer.text = text;
-	}
-	mq_acc_answer(&call->p->acc, batch, &answer, now_us);
+	if (answer.err != MQ_OK)
+		take_failure(&call->p->acc, batch, &answer, r, now_us);
+	else
+		mq_acc_answer(&call->p->acc, batch, &answer, now_us);
 }
 
 /* The outcome of a request. The lock is held. */
-static void complete(struct mq_produce_call *call, mq_err err, const char *text, bool sent,
-		     int64_t now_us)
+static MQ_HOT void complete(struct mq_produce_call *call, mq_err err, const char *text, bool sent,
+			    int64_t now_us)
 {
 	struct mq_producer *p = call->p;
 	const struct mq_produce_response *response = call->req.call.response;
@@ -309,7 +321,7 @@ static const char *direct_text(mq_err err)
 }
 
 /* The lock is held. */
-static void direct_complete(struct mq_produce_call *call, int64_t now_us)
+static MQ_HOT void direct_complete(struct mq_produce_call *call, int64_t now_us)
 {
 	struct mq_producer *p = call->p;
 
@@ -334,7 +346,7 @@ static void direct_post(struct mq_post *post)
 }
 
 /* Any thread: within mq_link_start() mostly, else its answer goes to the loop. */
-static void direct_done(struct mq_call *net, mq_err err)
+static MQ_HOT void direct_done(struct mq_call *net, mq_err err)
 {
 	struct mq_produce_call *call = net->done_arg;
 
@@ -476,7 +488,7 @@ static void call_fail(struct mq_produce_call *call, const mq_error *error, int64
 
 /* Sends one request if one is ready. The lock is held, and given up meanwhile;
  * *now_us is the time, also afterwards. */
-static bool send_one(struct mq_producer *p, int64_t *now_us)
+static MQ_HOT bool send_one(struct mq_producer *p, int64_t *now_us)
 {
 	struct mq_produce_call *call = call_take(p, *now_us);
 	mq_error error;
@@ -509,7 +521,7 @@ static bool send_one(struct mq_producer *p, int64_t *now_us)
 }
 
 /* Wakes the loop's thread if it has something to do before it wakes up anyway. */
-static void wake_if_due(struct mq_producer *p, int64_t now_us)
+static MQ_HOT void wake_if_due(struct mq_producer *p, int64_t now_us)
 {
 	bool trim = p->acc.memory_unused > 0 && p->timer_us == INT64_MAX;
 
@@ -549,7 +561,7 @@ static void explain_expiring(struct mq_producer *p, int64_t now_us)
 	}
 }
 
-void mq_prod_pump(struct mq_producer *p)
+MQ_HOT void mq_prod_pump(struct mq_producer *p)
 {
 	int64_t now_us, due_us = INT64_MAX;
 	bool on_loop = mq_loop_is_self(p->loop);
@@ -624,7 +636,7 @@ static void on_timer(void *arg)
 /* --- callbacks ---------------------------------------------------------------------------------
  */
 
-bool mq_prod_is_reporter(const struct mq_producer *p)
+MQ_HOT bool mq_prod_is_reporter(const struct mq_producer *p)
 {
 	return p->reporting && p->reporter == mq_thread_self();
 }
@@ -653,7 +665,7 @@ static void run_callbacks(const struct mq_chain *chain, const struct mq_acc_batc
 	}
 }
 
-void mq_prod_report(struct mq_producer *p)
+MQ_HOT void mq_prod_report(struct mq_producer *p)
 {
 	struct mq_list batches, *it, *tmp;
 

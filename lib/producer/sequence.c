@@ -26,8 +26,8 @@ static struct mq_acc_batch *oldest(const struct mq_acc_part *part)
 	return mq_list_entry(part->sequenced.next, struct mq_acc_batch, sequenced);
 }
 
-bool mq_acc_may_send(const struct mq_acc *acc, const struct mq_acc_part *part,
-		     const struct mq_acc_batch *batch)
+MQ_HOT bool mq_acc_may_send(const struct mq_acc *acc, const struct mq_acc_part *part,
+			    const struct mq_acc_batch *batch)
 {
 	if (!acc->settings.idempotent)
 		return true;

@@ -46,7 +46,7 @@ static bool is_stale(const struct mq_acc *acc, const struct mq_acc_topic *topic,
 	       now_us - topic->updated_us >= acc->settings.metadata_age_us;
 }
 
-bool mq_acc_wants_metadata(const struct mq_acc *acc, int64_t now_us)
+MQ_HOT bool mq_acc_wants_metadata(const struct mq_acc *acc, int64_t now_us)
 {
 	struct mq_list *it;
 

@@ -93,7 +93,7 @@ static void init_fields(const struct mq_struct *s, void *out)
 
 /* A struct with every field at its default, made at the first use and kept like the
  * plans; of two threads the first wins. NULL: out of memory. */
-static const void *image_of(const struct mq_struct *s)
+static MQ_HOT const void *image_of(const struct mq_struct *s)
 {
 	void *_Atomic *slot = mq_struct_image(s);
 	void *image = atomic_load_explicit(slot, memory_order_acquire), *other = NULL;
@@ -110,7 +110,7 @@ static const void *image_of(const struct mq_struct *s)
 	return other;
 }
 
-void mq_struct_init(const struct mq_struct *s, void *out)
+MQ_HOT void mq_struct_init(const struct mq_struct *s, void *out)
 {
 	const void *image = image_of(s);
 
@@ -120,7 +120,7 @@ void mq_struct_init(const struct mq_struct *s, void *out)
 		init_fields(s, out);
 }
 
-void *mq_struct_array(struct mq_arena *arena, const struct mq_struct *s, size_t n)
+MQ_HOT void *mq_struct_array(struct mq_arena *arena, const struct mq_struct *s, size_t n)
 {
 	uint8_t *array;
 	size_t size;

@@ -52,7 +52,8 @@ static void read_head(const uint8_t *p, struct mq_batch *batch)
 	batch->size = (size_t)batch->batch_length + MQ_BATCH_LENGTH_FROM;
 }
 
-mq_err mq_batch_parse_head(const void *data, size_t size, struct mq_batch *batch, mq_error *error)
+MQ_HOT mq_err mq_batch_parse_head(const void *data, size_t size, struct mq_batch *batch,
+				  mq_error *error)
 {
 	const uint8_t *p = data;
 	struct mq_batch b;
@@ -84,7 +85,7 @@ mq_err mq_batch_parse_head(const void *data, size_t size, struct mq_batch *batch
 	return MQ_OK;
 }
 
-mq_err mq_batch_parse(const void *data, size_t size, struct mq_batch *batch, mq_error *error)
+MQ_HOT mq_err mq_batch_parse(const void *data, size_t size, struct mq_batch *batch, mq_error *error)
 {
 	struct mq_batch b;
 	mq_err err = mq_batch_parse_head(data, size, &b, error);
@@ -98,7 +99,7 @@ mq_err mq_batch_parse(const void *data, size_t size, struct mq_batch *batch, mq_
 	return MQ_OK;
 }
 
-mq_err mq_batch_check_crc(const struct mq_batch *batch, mq_error *error)
+MQ_HOT mq_err mq_batch_check_crc(const struct mq_batch *batch, mq_error *error)
 {
 	uint32_t crc =
 	    mq_crc32c(0, batch->data + MQ_BATCH_CRC_FROM, batch->size - MQ_BATCH_CRC_FROM);
@@ -110,12 +111,12 @@ mq_err mq_batch_check_crc(const struct mq_batch *batch, mq_error *error)
 	return MQ_OK;
 }
 
-void mq_batch_set_base_offset(void *data, int64_t base_offset)
+MQ_HOT void mq_batch_set_base_offset(void *data, int64_t base_offset)
 {
 	mq_put64((uint8_t *)data + MQ_BATCH_AT_BASE_OFFSET, (uint64_t)base_offset);
 }
 
-void mq_batch_set_leader_epoch(void *data, int32_t leader_epoch)
+MQ_HOT void mq_batch_set_leader_epoch(void *data, int32_t leader_epoch)
 {
 	mq_put32((uint8_t *)data + MQ_BATCH_AT_LEADER_EPOCH, (uint32_t)leader_epoch);
 }
@@ -169,7 +170,7 @@ void mq_batch_set_producer(void *data, int64_t producer_id, int16_t producer_epo
 	mend_crc(p, before);
 }
 
-mq_err mq_batch_iter_next(struct mq_batch_iter *it, struct mq_batch *batch, mq_error *error)
+MQ_HOT mq_err mq_batch_iter_next(struct mq_batch_iter *it, struct mq_batch *batch, mq_error *error)
 {
 	size_t left = (size_t)(it->end - it->at);
 	struct mq_batch_peek peek;

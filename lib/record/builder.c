@@ -20,7 +20,7 @@ struct shape {
 	size_t body; /* what the length field will say */
 };
 
-void mq_batch_spec_init(struct mq_batch_spec *spec)
+MQ_HOT void mq_batch_spec_init(struct mq_batch_spec *spec)
 {
 	*spec = (struct mq_batch_spec){
 	    .leader_epoch = MQ_NO_LEADER_EPOCH,
@@ -31,8 +31,8 @@ void mq_batch_spec_init(struct mq_batch_spec *spec)
 	};
 }
 
-void mq_builder_init(struct mq_builder *builder, void *memory, size_t size_max,
-		     const struct mq_batch_spec *spec)
+MQ_HOT void mq_builder_init(struct mq_builder *builder, void *memory, size_t size_max,
+			    const struct mq_batch_spec *spec)
 {
 	assert(size_max >= MQ_BATCH_HEAD_SIZE && size_max <= INT32_MAX);
 	*builder = (struct mq_builder){
@@ -119,7 +119,7 @@ static inline uint8_t *put_bytes(uint8_t *p, mq_bytes b)
 	return p + b.size;
 }
 
-static size_t headers_size(const struct mq_header_view *headers, size_t n)
+static MQ_HOT size_t headers_size(const struct mq_header_view *headers, size_t n)
 {
 	size_t size = mq_varint_size((int32_t)n);
 
@@ -162,8 +162,8 @@ size_t mq_builder_record_size(const struct mq_builder *builder, int64_t timestam
 	return mq_varint_size((int32_t)shape.body) + shape.body;
 }
 
-size_t mq_builder_batch_size_one(mq_bytes key, mq_bytes value, const struct mq_header_view *headers,
-				 size_t n)
+MQ_HOT size_t mq_builder_batch_size_one(mq_bytes key, mq_bytes value,
+					const struct mq_header_view *headers, size_t n)
 {
 	const struct mq_builder empty = {.record_count = 0};
 	size_t size = mq_builder_record_size(&empty, 0, key, value, headers, n);
@@ -294,8 +294,8 @@ append(struct mq_builder *builder, int64_t offset, int64_t timestamp, mq_bytes k
 	return body + length;
 }
 
-size_t mq_builder_append(struct mq_builder *builder, int64_t timestamp, mq_bytes key,
-			 mq_bytes value, const struct mq_header_view *headers, size_t n)
+MQ_HOT size_t mq_builder_append(struct mq_builder *builder, int64_t timestamp, mq_bytes key,
+				mq_bytes value, const struct mq_header_view *headers, size_t n)
 {
 	return append(builder, builder->next_offset, timestamp, key, value, headers, n);
 }
@@ -369,8 +369,8 @@ static void put_head(const struct mq_builder *builder, uint8_t *p, size_t size,
 	mq_put32(p + MQ_BATCH_AT_CRC, sum(builder, p, size));
 }
 
-mq_err mq_builder_close(struct mq_builder *builder, struct mq_codec_scratch *scratch,
-			mq_bytes *batch, mq_error *error)
+MQ_HOT mq_err mq_builder_close(struct mq_builder *builder, struct mq_codec_scratch *scratch,
+			       mq_bytes *batch, mq_error *error)
 {
 	enum mq_compression compression = builder->spec.compression;
 	size_t size = builder->size;

@@ -114,9 +114,9 @@ static bool must_walk(const struct mq_batch *batch, const struct mq_batch_rules 
 	       batch->max_timestamp < batch->base_timestamp;
 }
 
-mq_err mq_batch_validate(const void *data, size_t size, const struct mq_batch_rules *rules,
-			 struct mq_codec_scratch *scratch, struct mq_batch_findings *findings,
-			 mq_error *error)
+MQ_HOT mq_err mq_batch_validate(const void *data, size_t size, const struct mq_batch_rules *rules,
+				struct mq_codec_scratch *scratch,
+				struct mq_batch_findings *findings, mq_error *error)
 {
 	struct mq_batch batch;
 	mq_err err;

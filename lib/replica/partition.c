@@ -11,7 +11,7 @@
 
 #include "base/mem.h"
 
-void mq_tasks_run(struct mq_list *tasks)
+MQ_HOT void mq_tasks_run(struct mq_list *tasks)
 {
 	while (!mq_list_empty(tasks)) {
 		struct mq_task *task = mq_list_entry(tasks->next, struct mq_task, node);
@@ -81,7 +81,7 @@ void mq_partition_lead(struct mq_partition *partition, int32_t leader_epoch)
 	}
 }
 
-mq_err mq_partition_check(const struct mq_partition *partition, int32_t current_leader_epoch)
+MQ_HOT mq_err mq_partition_check(const struct mq_partition *partition, int32_t current_leader_epoch)
 {
 	if (partition->lost)
 		return partition->lost;
@@ -154,7 +154,7 @@ static void put_back(struct mq_list *list, struct mq_waiter *waiter)
 
 /* A waiter that fires may take others off, so those due are first moved aside,
  * and each is back on its list when its turn comes. */
-static void fire_list(struct mq_list *list, int64_t upto, mq_err err, struct mq_list *tasks)
+static MQ_HOT void fire_list(struct mq_list *list, int64_t upto, mq_err err, struct mq_list *tasks)
 {
 	struct mq_list due;
 	struct mq_waiter *waiter;
@@ -232,8 +232,8 @@ static void flush_submit(struct mq_task *task)
 		flush_job(partition);
 }
 
-static void fire_moved(struct mq_partition *partition, const struct mq_log_marks *marks,
-		       struct mq_list *tasks)
+static MQ_HOT void fire_moved(struct mq_partition *partition, const struct mq_log_marks *marks,
+			      struct mq_list *tasks)
 {
 	if (mq_log_failed(partition->log)) {
 		fire_all(partition, MQ_E_KAFKA_STORAGE_ERROR, tasks);
@@ -286,8 +286,8 @@ static void append_fire(struct mq_waiter *waiter, mq_err err, struct mq_list *ta
 }
 
 /* It is in the log: done, or waits for its mark. */
-static void settle(struct mq_partition_append *append, const struct mq_log_marks *marks,
-		   struct mq_list *tasks)
+static MQ_HOT void settle(struct mq_partition_append *append, const struct mq_log_marks *marks,
+			  struct mq_list *tasks)
 {
 	struct mq_partition *partition = append->partition;
 	enum mq_mark mark = append->until;
@@ -304,8 +304,9 @@ static void settle(struct mq_partition_append *append, const struct mq_log_marks
 		mq_partition_wait(partition, mark, &append->waiter);
 }
 
-mq_err mq_partition_append(struct mq_partition *partition, struct mq_partition_append *append,
-			   bool *write, struct mq_list *tasks)
+MQ_HOT mq_err mq_partition_append(struct mq_partition *partition,
+				  struct mq_partition_append *append, bool *write,
+				  struct mq_list *tasks)
 {
 	mq_err err = mq_partition_check(partition, -1);
 	struct mq_log_marks marks;
@@ -360,7 +361,7 @@ static bool publish(struct mq_partition *partition, struct mq_list *tasks)
 	return more;
 }
 
-void mq_partition_write(struct mq_partition *partition)
+MQ_HOT void mq_partition_write(struct mq_partition *partition)
 {
 	struct mq_shard *shard = partition->shard;
 	struct mq_list tasks;

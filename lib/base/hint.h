@@ -1,0 +1,13 @@
+/*
+ * Where code lies. What a record passes on its way into a log lies together, and what
+ * only happens when something goes wrong lies elsewhere: a program that sends now and
+ * then finds its caches and its TLB filled by others, and pays for each line of code
+ * and each page it touches.
+ */
+#ifndef MQ_BASE_HINT_H
+#define MQ_BASE_HINT_H
+
+#define MQ_HOT  __attribute__((hot))
+#define MQ_COLD __attribute__((cold))
+
+#endif
