@@ -1,7 +1,8 @@
 /*
  * The assignors against the Java client: tests/consumer/assignors.txt has random
  * groups and what the classes of Kafka 3.9 make of them, printed by
- * tests/interop/kafka/Assignors.java. ASSIGNOR_CASES names another such file.
+ * tests/interop/kafka/Assignors.java, the last four picked because in them another
+ * partition moves than the one that was to. ASSIGNOR_CASES names another such file.
  * The cases of Java's own tests are in test_assignors_known.c, what holds of any
  * assignment is in test_assignors_properties.c.
  */
