@@ -8,9 +8,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -127,6 +130,32 @@ static void serve_until_told(const sigset_t *set)
 	sigprocmask(SIG_UNBLOCK, set, NULL);
 }
 
+/* --- the service manager ---------------------------------------------------------- */
+
+/* Tells systemd how far it is, where it has asked: sd_notify(3). A name that begins
+ * with "@" is one of the abstract space, which has a zero there. */
+static void notify(const char *state)
+{
+	const char *path = getenv("NOTIFY_SOCKET");
+	struct sockaddr_un to = {.sun_family = AF_UNIX};
+	size_t n = path ? strlen(path) : 0;
+	int fd;
+
+	if (n < 2 || n >= sizeof(to.sun_path) || (path[0] != '/' && path[0] != '@'))
+		return;
+	memcpy(to.sun_path, path, n);
+	if (path[0] == '@')
+		to.sun_path[0] = '\0';
+	n += offsetof(struct sockaddr_un, sun_path);
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || sendto(fd, state, strlen(state), MSG_NOSIGNAL, (const struct sockaddr *)&to,
+			     (socklen_t)n) < 0)
+		fprintf(stderr, "mq server-start: cannot tell %s that it is %s: %s\n", path, state,
+			strerror(errno));
+	if (fd >= 0)
+		close(fd);
+}
+
 /* --- the daemon ------------------------------------------------------------------ */
 
 /* In the child: a pipe to write a byte to when the broker is ready. In the
@@ -200,10 +229,12 @@ static int run(const mq_conf *conf, int ready_fd)
 	if (!broker)
 		return fail_error(COMMAND, &error);
 	tell_ready(broker, ready_fd);
+	notify("READY=1");
 #ifdef __GLIBC__
 	malloc_trim(0); /* what only the start needed goes back to the system */
 #endif
 	serve_until_told(&set);
+	notify("STOPPING=1");
 	if (mq_broker_stop(broker, STOP_MS, &error) != MQ_OK)
 		code = fail_error(COMMAND, &error);
 	mq_broker_free(broker);

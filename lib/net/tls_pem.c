@@ -26,8 +26,10 @@ static bool is_set(const char *s)
 
 static mq_err fail_ssl(mq_error *error, const char *where, const char *what)
 {
-	unsigned long code = ERR_peek_last_error();
-	const char *reason = ERR_reason_error_string(code);
+	unsigned long first = ERR_peek_error(), code = ERR_peek_last_error();
+	/* A file that cannot be opened is "system lib" in the end; why, is said first. */
+	const char *reason = ERR_GET_LIB(first) == ERR_LIB_SYS ? strerror(ERR_GET_REASON(first))
+							       : ERR_reason_error_string(code);
 
 	mq_fail(error, MQ_E_TLS, "%s: %s%s%s", where, what, code && reason ? ": " : "",
 		code && reason ? reason : "");

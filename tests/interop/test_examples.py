@@ -203,6 +203,47 @@ class ServerProperties(Directory):
             self.assertEqual(json.loads(out), [{'topic': 'first', 'partition': 0, 'lowWatermark': 0, 'error': ''}])
 
 
+class Service(Directory):
+    """What a service manager is told: sd_notify(3)."""
+
+    def start(self, where):
+        process = subprocess.Popen([MQ, 'server-start', '--override', 'listeners=PLAINTEXT://127.0.0.1:0', '--override',
+                                    'log.dirs=' + self.path('data')], env=dict(os.environ, NOTIFY_SOCKET=where),
+                                   stderr=subprocess.PIPE, text=True)
+        self.addCleanup(process.stderr.close)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        return process
+
+    def port(self, process):
+        return int(next(m for m in (re.search(r'ready on PLAINTEXT://127.0.0.1:(\d+)', line) for line in process.stderr)
+                        if m).group(1))
+
+    def serve(self, address, where):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+            manager.bind(address)
+            manager.settimeout(DEADLINE)
+            process = self.start(where)
+            self.assertEqual(manager.recv(100), b'READY=1')
+            # Clients are served by then.
+            socket.create_connection(('127.0.0.1', self.port(process))).close()
+            process.terminate()
+            self.assertEqual(manager.recv(100), b'STOPPING=1')
+            self.assertEqual(process.wait(DEADLINE), 0)
+
+    def test_ready_and_stopping(self):
+        self.serve(self.path('notify'), self.path('notify'))
+        abstract = 'mq-notify-%d' % os.getpid()
+        self.serve('\0' + abstract, '@' + abstract)
+
+    def test_a_manager_that_is_gone_is_no_reason_to_stop(self):
+        for where in (self.path('nobody'), 'relative', '@' + 'x' * 200, ''):
+            process = self.start(where)
+            self.port(process)
+            process.terminate()
+            self.assertEqual(process.wait(DEADLINE), 0)
+
+
 class Completion(unittest.TestCase):
     def complete(self, *words):
         if shutil.which('bash') is None:
