@@ -5,7 +5,7 @@
 #include "broker/internal.h"
 
 static const struct mq_handler handlers[] = {
-    {0, 0, 11, mq_handle_produce},
+    {0, 0, 12, mq_handle_produce},
     {1, 0, 16, mq_handle_fetch},
     {2, 0, 9, mq_handle_list_offsets},
     {3, 0, 12, mq_handle_metadata},

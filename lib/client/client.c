@@ -41,6 +41,23 @@ const struct mq_meta *mq_client_meta(const struct mq_client *client)
 	return &client->meta;
 }
 
+int16_t mq_client_transaction_version(struct mq_client *client)
+{
+	const struct mq_node *latest = NULL;
+	struct mq_list *it;
+
+	mq_list_each (it, &client->nodes) {
+		const struct mq_node *node = mq_list_entry(it, struct mq_node, list);
+
+		if (node->state == MQ_NODE_UP &&
+		    (!latest || node->features_epoch > latest->features_epoch))
+			latest = node;
+	}
+	if (latest)
+		client->transaction_version = latest->transaction_version;
+	return client->transaction_version;
+}
+
 void mq_client_stale(struct mq_client *client)
 {
 	client->stale = true;

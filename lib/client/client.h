@@ -168,6 +168,10 @@ mq_err mq_metadata_prepare(struct mq_request *req, int16_t version);
 /* For prepare() of an ApiVersions request: who we are (KIP-511). */
 mq_err mq_api_versions_prepare(struct mq_request *req, int16_t version);
 
+/* The transaction.version the cluster has agreed on (KIP-584, KIP-890): what the broker
+ * says that has the latest news of those that are up. 0: none says so. */
+int16_t mq_client_transaction_version(struct mq_client *client);
+
 /* Marks metadata as stale: the next request that needs it refreshes it. */
 void mq_client_stale(struct mq_client *client);
 

@@ -68,6 +68,7 @@ struct mq_client {
 	struct mq_list nodes;
 	int32_t n_nodes;
 
+	int16_t transaction_version; /* as of the last time a broker was up */
 	struct mq_meta meta;
 	bool stale, refreshing;
 	struct mq_request refresh;

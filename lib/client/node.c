@@ -221,6 +221,13 @@ static void take_versions(struct mq_node *node, const struct mq_api_versions_res
 		node->versions[k->api_key].min = k->min_version;
 		node->versions[k->api_key].max = k->max_version;
 	}
+	node->features_epoch = response->finalized_features_epoch;
+	node->transaction_version = 0;
+	for (int32_t i = 0; i < response->n_finalized_features; i++)
+		if (mq_bytes_eq(response->finalized_features[i].name,
+				mq_str("transaction.version")))
+			node->transaction_version =
+			    response->finalized_features[i].max_version_level;
 }
 
 static void hello_done(struct mq_request *req, mq_err err)

@@ -40,6 +40,8 @@ struct mq_node {
 	uint32_t uses;   /* how often it was chosen: breaks ties */
 
 	struct mq_version_range versions[MQ_API_KEY_END];
+	int64_t features_epoch;       /* of the features it has told; -1: none */
+	int16_t transaction_version;  /* the feature transaction.version */
 	int16_t api_versions_version; /* to ask with */
 	struct mq_request hello;      /* ApiVersions */
 	struct mq_api_versions_request hello_request;

@@ -16,6 +16,8 @@
 /* Produce since record batches (KIP-98), and since zstd (KIP-110). */
 #define VERSION_BATCHES 3
 #define VERSION_ZSTD    7
+/* Adds to a transaction, of version 2 of transactions (KIP-890). */
+#define VERSION_ADDS 12
 
 /* How long one wait for a broker in this process takes at the end. */
 #define CANCEL_STEP_US 10000
@@ -42,6 +44,7 @@ struct mq_produce_call {
 
 	_Atomic int direct; /* enum direct_state */
 	bool is_direct;
+	bool adds;     /* VERSION_ADDS: its partitions to the transaction */
 	bool late;     /* past its deadline, and told to end */
 	mq_err answer; /* of a direct call */
 	int64_t deadline_us;
@@ -268,7 +271,15 @@ static mq_err prepare(struct mq_request *req, int16_t version)
 		return MQ_E_UNSUPPORTED;
 	if (version < VERSION_ZSTD && call->p->acc.settings.compression == MQ_COMPRESSION_ZSTD)
 		return MQ_E_UNSUPPORTED_COMPRESSION_TYPE;
-	return MQ_OK;
+	return !call->adds || version >= VERSION_ADDS ? MQ_OK : MQ_E_UNSUPPORTED;
+}
+
+/* In a transaction of version 1 the broker must not add to it. */
+static int16_t version_max(const struct mq_produce_call *call)
+{
+	return call->p->acc.settings.transactional_id && !call->adds
+		   ? VERSION_ADDS - 1
+		   : mq_produce_request_version_max;
 }
 
 /* The addresses of leaders that an answer names (KIP-951). */
@@ -304,6 +315,7 @@ static void start_client(struct mq_produce_call *call, int64_t now_us)
 	req->route.to = MQ_TO_BROKER;
 	req->route.id = call->broker->id;
 	req->once = true;
+	req->version_max = version_max(call);
 	req->prepare = prepare;
 	req->deadline_us = now_us + (int64_t)p->acc.settings.request_ms * 1000;
 	mq_client_send(p->client, req);
@@ -381,7 +393,7 @@ static bool start_direct(struct mq_produce_call *call)
 	mq_arena_lend(&net->arena, call->memory, sizeof(call->memory));
 	mq_list_init(&net->node);
 	net->api_key = MQ_API_PRODUCE;
-	net->api_version = mq_produce_request_version_max;
+	net->api_version = version_max(call);
 	net->client_id = mq_str("libmq");
 	net->request = &call->request;
 	net->done = direct_done;
@@ -464,6 +476,8 @@ static struct mq_produce_call *call_take(struct mq_producer *p, int64_t now_us)
 	}
 	mq_list_push(&p->calls, &call->list);
 	p->acc.counters.requests_in_flight++;
+	call->adds = p->acc.settings.transactional_id && p->txn.v2;
+	p->txn.started = p->txn.started || call->adds;
 	call->is_direct = p->direct_name[0] != '\0';
 	if (call->is_direct) {
 		p->n_direct++;

@@ -83,11 +83,19 @@ static void forget_offsets(struct mq_ptxn *txn)
 	mq_arena_reset(&txn->offsets_arena);
 }
 
+/*
+ * With transaction version 2 (KIP-890) whoever takes the first records or offsets of a
+ * transaction in a partition tells the coordinator of it, and each end brings a new epoch.
+ * A transaction ends in the version it was begun with. Who changes from 1 to 2 needs a new
+ * epoch in between, so that nothing late of the old transaction is taken for one of the new.
+ */
 void mq_ptxn_complete(struct mq_producer *p)
 {
 	struct mq_ptxn *txn = &p->txn;
+	bool v2 = mq_client_transaction_version(p->client) >= 2;
 
-	txn->bump = txn->bump || p->acc.txn_gap;
+	txn->bump = txn->bump || p->acc.txn_gap || (v2 && !txn->v2);
+	txn->v2 = v2;
 	txn->state = txn->bump ? MQ_PTXN_INITIALIZING : MQ_PTXN_READY;
 	txn->started = false;
 	txn->error.code = MQ_OK;
@@ -126,7 +134,7 @@ void mq_ptxn_step(struct mq_producer *p)
 	if (p->acc.txn_failure.code == MQ_OK)
 		return;
 	failure = p->acc.txn_failure;
-	txn->bump = true;
+	txn->bump = txn->bump || !txn->v2;
 	mq_ptxn_break(p, &failure, is_fatal_for_batch(failure.code));
 	p->acc.txn_failure.code = MQ_OK;
 }
@@ -135,7 +143,9 @@ mq_err mq_ptxn_put(struct mq_producer *p, struct mq_acc_part *part, mq_error *er
 {
 	if (p->txn.state != MQ_PTXN_OPEN)
 		return fail_state(p, error);
-	if (part->txn_state == MQ_ACC_TXN_OUT) {
+	if (part->txn_state == MQ_ACC_TXN_OUT && p->txn.v2) {
+		mq_acc_txn_move(&p->acc, part, MQ_ACC_TXN_IN);
+	} else if (part->txn_state == MQ_ACC_TXN_OUT) {
 		mq_acc_txn_move(&p->acc, part, MQ_ACC_TXN_WANTED);
 		mq_prod_wake(p);
 	}
@@ -370,7 +380,7 @@ static mq_err send_offsets(struct mq_producer *p, const struct mq_offset *offset
 		return err;
 	mq_arena_reset(&txn->offsets_arena);
 	txn->offsets = copy_offsets(p, offsets, n, group);
-	txn->offsets_added = false;
+	txn->offsets_added = txn->v2;
 	if (!txn->offsets) {
 		mq_arena_reset(&txn->offsets_arena);
 		return mq_fail(error, MQ_E_NOMEM, "out of memory");

@@ -51,6 +51,7 @@ enum mq_ptxn_ask {
 struct mq_ptxn {
 	enum mq_ptxn_state state;
 	enum mq_ptxn_call owed;
+	bool v2;        /* transaction version 2: see mq_ptxn_complete() */
 	bool started;   /* the coordinator knows of the transaction */
 	bool bump;      /* the epoch, after the abort */
 	mq_error error; /* of BROKEN and FATAL */

@@ -8,6 +8,9 @@
 #define VERSION_EPOCH_BUMP 3 /* InitProducerId (KIP-360) */
 #define VERSION_MEMBER     3 /* TxnOffsetCommit (KIP-447) */
 #define VERSION_PARTITIONS 3 /* AddPartitionsToTxn of clients; later ones are brokers' */
+/* Of transaction version 2, and of no other (KIP-890). */
+#define VERSION_OFFSETS_2 5 /* TxnOffsetCommit */
+#define VERSION_END_2     5 /* EndTxn */
 
 /* --- what is to be asked ----------------------------------------------------------------- */
 
@@ -76,12 +79,14 @@ static void succeed(struct mq_producer *p)
 {
 	struct mq_ptxn *txn = &p->txn;
 	const struct mq_init_producer_id_response *init = txn->question.req.call.response;
+	const struct mq_end_txn_response *end = txn->question.req.call.response;
 
 	switch (txn->asking) {
 	case MQ_PTXN_ASK_ID:
 		mq_acc_identify(&p->acc, init->producer_id, init->producer_epoch);
 		txn->state = MQ_PTXN_READY;
 		txn->bump = false;
+		txn->v2 = mq_client_transaction_version(p->client) >= 2;
 		break;
 	case MQ_PTXN_ASK_PARTITIONS:
 		txn->started = true;
@@ -94,6 +99,8 @@ static void succeed(struct mq_producer *p)
 		txn->offsets = NULL;
 		break;
 	case MQ_PTXN_ASK_END:
+		if (txn->v2)
+			mq_acc_identify(&p->acc, end->producer_id, end->producer_epoch);
 		mq_ptxn_complete(p);
 		break;
 	case MQ_PTXN_ASK_NOTHING:
@@ -140,18 +147,29 @@ static bool is_transient(mq_err err)
 	return mq_err_retriable(err) || err == MQ_E_CLOSED || err == MQ_E_PROTOCOL;
 }
 
+/* Whether an answer that has to tell producer id and epoch does. */
+static bool tells_id(const struct mq_ptxn *txn, const struct mq_request *req)
+{
+	const struct mq_init_producer_id_response *init = req->call.response;
+	const struct mq_end_txn_response *end = req->call.response;
+
+	if (txn->asking == MQ_PTXN_ASK_ID)
+		return init->producer_id >= 0 && init->producer_epoch >= 0;
+	if (txn->asking == MQ_PTXN_ASK_END && txn->v2)
+		return end->producer_id >= 0 && end->producer_epoch >= 0;
+	return true;
+}
+
 static void answered(struct mq_request *req, mq_err err)
 {
 	struct mq_producer *p = req->arg;
 	struct mq_ptxn *txn = &p->txn;
-	const struct mq_init_producer_id_response *init = req->call.response;
 
 	mq_mutex_lock(&p->lock);
 	txn->question.busy = false;
 	txn->question.retry_us = 0;
 	err = fenced(err);
-	if (err == MQ_OK && txn->asking == MQ_PTXN_ASK_ID &&
-	    (init->producer_id < 0 || init->producer_epoch < 0))
+	if (err == MQ_OK && !tells_id(txn, req))
 		err = mq_fail(&req->error, MQ_E_PROTOCOL, "the broker gives no producer id");
 	if (err == MQ_OK) {
 		txn->question.failures = 0;
@@ -291,8 +309,11 @@ static void fill_offsets(struct mq_producer *p, struct mq_request *req)
 
 static mq_err commit_prepare(struct mq_request *req, int16_t version)
 {
+	const struct mq_producer *p = req->arg;
 	struct mq_txn_offset_commit_request *r = req->call.request;
 
+	if (p->txn.v2)
+		return version >= VERSION_OFFSETS_2 ? MQ_OK : MQ_E_UNSUPPORTED;
 	if (version >= VERSION_MEMBER)
 		return MQ_OK;
 	/* A broker that cannot fence members would let one commit that was put out
@@ -328,6 +349,16 @@ static void fill_commit(struct mq_producer *p, struct mq_request *req)
 	mq_request_init(req, MQ_API_TXN_OFFSET_COMMIT, r, answered, p);
 	req->prepare = commit_prepare;
 	req->check = commit_check;
+	if (!p->txn.v2)
+		req->version_max = VERSION_OFFSETS_2 - 1;
+	p->txn.started = true;
+}
+
+static mq_err end_prepare(struct mq_request *req, int16_t version)
+{
+	const struct mq_producer *p = req->arg;
+
+	return !p->txn.v2 || version >= VERSION_END_2 ? MQ_OK : MQ_E_UNSUPPORTED;
 }
 
 static mq_err end_check(struct mq_request *req)
@@ -347,7 +378,10 @@ static void fill_end(struct mq_producer *p, struct mq_request *req)
 	r->producer_epoch = p->acc.producer_epoch;
 	r->committed = p->txn.state == MQ_PTXN_COMMITTING;
 	mq_request_init(req, MQ_API_END_TXN, r, answered, p);
+	req->prepare = end_prepare;
 	req->check = end_check;
+	if (!p->txn.v2)
+		req->version_max = VERSION_END_2 - 1;
 }
 
 void mq_ptxn_ask(struct mq_producer *p, int64_t now_us)

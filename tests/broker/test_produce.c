@@ -62,7 +62,7 @@ END_TEST
 
 START_TEST(every_version_from_3_on_takes_a_batch)
 {
-	for (int16_t v = 3; v <= 11; v++) {
+	for (int16_t v = 3; v <= 12; v++) {
 		struct fx_call call;
 		struct mq_produce_response_partition *p = produce_as(&call, v, 1, good());
 
@@ -72,7 +72,7 @@ START_TEST(every_version_from_3_on_takes_a_batch)
 		ck_assert_int_eq(p->log_append_time_ms, -1);
 		fx_release(&call);
 	}
-	ck_assert_int_eq(fx_count(&f, "t", 0), 27);
+	ck_assert_int_eq(fx_count(&f, "t", 0), 30);
 }
 END_TEST
 
@@ -598,7 +598,7 @@ START_TEST(versions_out_of_range_close_the_connection)
 {
 	struct fx_call call;
 
-	fx_call(&f, &call, MQ_API_PRODUCE, 12, fx_produce_request(&f, -1, "t", 0, good()));
+	fx_call(&f, &call, MQ_API_PRODUCE, 13, fx_produce_request(&f, -1, "t", 0, good()));
 	ck_assert_int_eq(call.err, MQ_E_PROTOCOL);
 	fx_release(&call);
 	fx_call(&f, &call, MQ_API_LEADER_AND_ISR, 0, fx_produce_request(&f, -1, "t", 0, good()));

@@ -1,7 +1,8 @@
 /*
  * Messages as Apache Kafka's own client library writes them: one line a
  * message in golden/, made by its serialiser and its JSON converter from
- * values put in by reflection (kafka-clients 3.9.0; DescribeGroups 6 by 4.0.0).
+ * values put in by reflection (kafka-clients 3.9.0; DescribeGroups 6, and what
+ * transaction version 2 has, by 4.0.0).
  * clients.txt has whole request frames as kcat 1.7.1, kafka-python 2.0.2 and
  * confluent-kafka 1.7.0 sent them, with the client id and what they mean.
  */

@@ -20,7 +20,7 @@ MQ_STRUCT(mq_produce_request_topic, MQ_PRODUCE_REQUEST_TOPIC)
 	X(T, ONE, INT16, acks, 0, MQ_ON) \
 	X(T, ONE, INT32, timeout_ms, 0, MQ_ON) \
 	X(T, STRUCTS, mq_produce_request_topic, topic_data, 0, MQ_ON)
-MQ_MESSAGE(mq_produce_request, "ProduceRequest", 0, 11, 9, MQ_PRODUCE_REQUEST)
+MQ_MESSAGE(mq_produce_request, "ProduceRequest", 0, 12, 9, MQ_PRODUCE_REQUEST)
 
 #define MQ_PRODUCE_RESPONSE_RECORD_ERROR(X, T) \
 	X(T, ONE, INT32, batch_index, 8, MQ_ON) \
@@ -59,7 +59,7 @@ MQ_STRUCT(mq_produce_response_node_endpoint, MQ_PRODUCE_RESPONSE_NODE_ENDPOINT)
 	X(T, STRUCTS, mq_produce_response_topic, responses, 0, MQ_ON) \
 	X(T, ONE, INT32, throttle_time_ms, 1, MQ_ON, MQ_IGNORABLE) \
 	X(T, STRUCTS, mq_produce_response_node_endpoint, node_endpoints, 10, MQ_ON, MQ_TAG(0))
-MQ_MESSAGE(mq_produce_response, "ProduceResponse", 0, 11, 9, MQ_PRODUCE_RESPONSE)
+MQ_MESSAGE(mq_produce_response, "ProduceResponse", 0, 12, 9, MQ_PRODUCE_RESPONSE)
 /* clang-format on */
 
 #endif

@@ -26,7 +26,7 @@ MQ_STRUCT(mq_txn_offset_commit_request_topic, MQ_TXN_OFFSET_COMMIT_REQUEST_TOPIC
 	X(T, ONE, STRING, member_id, 3, MQ_ON) \
 	X(T, ONE, STRING, group_instance_id, 3, MQ_ON, MQ_NULLABLE(3), MQ_DEFAULT_NULL) \
 	X(T, STRUCTS, mq_txn_offset_commit_request_topic, topics, 0, MQ_ON)
-MQ_MESSAGE(mq_txn_offset_commit_request, "TxnOffsetCommitRequest", 0, 4, 3, MQ_TXN_OFFSET_COMMIT_REQUEST)
+MQ_MESSAGE(mq_txn_offset_commit_request, "TxnOffsetCommitRequest", 0, 5, 3, MQ_TXN_OFFSET_COMMIT_REQUEST)
 
 #define MQ_TXN_OFFSET_COMMIT_RESPONSE_PARTITION(X, T) \
 	X(T, ONE, INT32, partition_index, 0, MQ_ON) \
@@ -41,7 +41,7 @@ MQ_STRUCT(mq_txn_offset_commit_response_topic, MQ_TXN_OFFSET_COMMIT_RESPONSE_TOP
 #define MQ_TXN_OFFSET_COMMIT_RESPONSE(X, T) \
 	X(T, ONE, INT32, throttle_time_ms, 0, MQ_ON) \
 	X(T, STRUCTS, mq_txn_offset_commit_response_topic, topics, 0, MQ_ON)
-MQ_MESSAGE(mq_txn_offset_commit_response, "TxnOffsetCommitResponse", 0, 4, 3, MQ_TXN_OFFSET_COMMIT_RESPONSE)
+MQ_MESSAGE(mq_txn_offset_commit_response, "TxnOffsetCommitResponse", 0, 5, 3, MQ_TXN_OFFSET_COMMIT_RESPONSE)
 /* clang-format on */
 
 #endif
