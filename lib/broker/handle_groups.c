@@ -18,6 +18,10 @@ struct group_call {
 	struct mq_call *call;
 	mq_err err;
 	bool done;
+	/* The group's partition on its way into the transaction, see below. */
+	bool joining;
+	struct mq_txn_op join;
+	struct mq_txn_part part;
 };
 
 static void answer(struct mq_task *task)
@@ -51,7 +55,7 @@ static bool end(struct mq_wait *wait, mq_err why, struct mq_list *tasks)
 {
 	struct group_call *group_call = mq_container_of(wait, struct group_call, wait);
 
-	if (!mq_groups_forget(&group_call->at, tasks))
+	if (group_call->joining || !mq_groups_forget(&group_call->at, tasks))
 		return false;
 	finish(group_call, why, tasks);
 	return true;
@@ -140,39 +144,81 @@ void mq_handle_offset_delete(struct mq_core *core, struct mq_call *call)
 	handle(core, call, RESPONSE(call, mq_offset_delete_response), mq_groups_delete_offsets);
 }
 
-/* [L] KIP-890, as for Produce: the first offsets of a transaction are taken only if its
- * coordinator has the group's partition in it. */
-static mq_err verify(struct mq_core *core, const struct mq_group_call *at, struct mq_list *tasks)
-{
-	const struct mq_txn_offset_commit_request *request = at->request;
-	struct mq_txn_part part = {mq_str("__consumer_offsets"), 0};
-	const struct mq_topic *topic = mq_map_get(&core->topics, part.topic.data, part.topic.size);
-	const struct mq_partition *partition;
-	mq_err err;
+/* --- offsets of transactions (KIP-890; see produce_txn.c) ---------------------------------- */
 
-	if (!topic || !core->settings.verify_transactions)
-		return MQ_OK;
-	part.partition = mq_coord_partition_of(request->group_id, topic->n_partitions);
-	partition = mq_topic_part(topic, part.partition);
-	if (mq_partition_check(partition, -1) ||
-	    mq_log_in_transaction(partition->log, request->producer_id, request->producer_epoch))
-		return MQ_OK;
-	err = mq_txn_verify(core->txns, request->transactional_id, request->producer_id,
-			    request->producer_epoch, &part, tasks);
+/* From this version on the group's partition joins the transaction. */
+#define TXN_OFFSETS_JOIN 5
+
+static mq_err txn_client_err(const struct mq_group_call *at, mq_err err)
+{
 	if (err == MQ_E_PRODUCER_FENCED)
 		return MQ_E_INVALID_PRODUCER_EPOCH;
 	return err == MQ_E_TRANSACTION_ABORTABLE && at->version < 4 ? MQ_E_INVALID_TXN_STATE : err;
 }
 
-static void txn_commit(struct mq_groups *groups, struct mq_group_call *at, struct mq_list *tasks)
+static void txn_commit_checked(struct group_call *group_call, mq_err err, struct mq_list *tasks)
 {
-	struct mq_core *core = mq_container_of(at, struct group_call, at)->core;
-	mq_err err = verify(core, at, tasks);
+	struct mq_groups *groups = group_call->core->groups;
 
 	if (err)
-		mq_groups_txn_refuse(groups, at, err, tasks);
+		mq_groups_txn_refuse(groups, &group_call->at, txn_client_err(&group_call->at, err),
+				     tasks);
 	else
-		mq_groups_txn_commit(groups, at, tasks);
+		mq_groups_txn_commit(groups, &group_call->at, tasks);
+}
+
+static void joined(struct mq_txn_op *op, mq_err err, struct mq_list *tasks)
+{
+	struct group_call *group_call = mq_container_of(op, struct group_call, join);
+
+	group_call->joining = false;
+	txn_commit_checked(group_call, err, tasks);
+}
+
+/* [L] Whether the partition is open to offsets of the transaction already, or has nothing
+ * to be open. */
+static bool is_settled(const struct mq_core *core, struct group_call *group_call)
+{
+	const struct mq_txn_offset_commit_request *request = group_call->at.request;
+	const mq_bytes name = mq_str("__consumer_offsets");
+	const struct mq_topic *topic = mq_map_get(&core->topics, name.data, name.size);
+	const struct mq_partition *partition;
+
+	if (!topic)
+		return true;
+	group_call->part.topic = name;
+	group_call->part.partition = mq_coord_partition_of(request->group_id, topic->n_partitions);
+	partition = mq_topic_part(topic, group_call->part.partition);
+	return mq_partition_check(partition, -1) ||
+	       mq_log_in_transaction(partition->log, request->producer_id, request->producer_epoch);
+}
+
+static void txn_commit(struct mq_groups *groups, struct mq_group_call *at, struct mq_list *tasks)
+{
+	struct group_call *group_call = mq_container_of(at, struct group_call, at);
+	const struct mq_txn_offset_commit_request *request = at->request;
+	struct mq_core *core = group_call->core;
+	bool joins = at->version >= TXN_OFFSETS_JOIN;
+
+	(void)groups;
+	if ((!joins && !core->settings.verify_transactions) || is_settled(core, group_call)) {
+		txn_commit_checked(group_call, MQ_OK, tasks);
+		return;
+	}
+	if (!joins) {
+		txn_commit_checked(group_call,
+				   mq_txn_verify(core->txns, request->transactional_id,
+						 request->producer_id, request->producer_epoch,
+						 &group_call->part, tasks),
+				   tasks);
+		return;
+	}
+	group_call->joining = true;
+	group_call->join.id = request->transactional_id;
+	group_call->join.producer_id = request->producer_id;
+	group_call->join.epoch = request->producer_epoch;
+	group_call->join.done = joined;
+	mq_txn_join(core->txns, &group_call->join, &group_call->part, 1, tasks);
 }
 
 void mq_handle_txn_offset_commit(struct mq_core *core, struct mq_call *call)

@@ -1,5 +1,5 @@
 /*
- * Produce, v0-11.
+ * Produce, v0-12.
  *
  * What needs no state of the log comes first, without the lock: finding the
  * partitions, checksums, conversions. Then all batches are queued at once, the
@@ -52,8 +52,7 @@ static MQ_HOT void finish(struct mq_task *task)
 		call->done(call, MQ_OK);
 }
 
-/* [L] One pending thing less; the last one answers. */
-static void settle(struct mq_produce *produce, struct mq_list *tasks)
+MQ_HOT void mq_produce_settle(struct mq_produce *produce, struct mq_list *tasks)
 {
 	if (--produce->pending > 0)
 		return;
@@ -76,7 +75,7 @@ static MQ_HOT void appended(struct mq_partition_append *append, mq_err err, stru
 		if (part->conf.log_append_time)
 			part->out->log_append_time_ms = part->produce->now_ms;
 	}
-	settle(part->produce, tasks);
+	mq_produce_settle(part->produce, tasks);
 }
 
 /* The time is over, the peer has gone, or the core stops: what waits for a mark
@@ -101,7 +100,7 @@ static bool end(struct mq_wait *wait, mq_err why, struct mq_list *tasks)
 		part->pending = false;
 		mq_produce_fail(part, MQ_E_REQUEST_TIMED_OUT, NULL);
 		last = produce->pending == 1;
-		settle(produce, tasks);
+		mq_produce_settle(produce, tasks);
 	}
 	return last;
 }
@@ -200,58 +199,12 @@ static void resolve(struct mq_produce *produce)
 				     mq_topic_find(produce->core, request->topic_data[t].name));
 }
 
-/* What the coordinator's answer means to a producer. Clients up to 3.7 would not try
- * again for a coordinator's sake; this error makes them, without asking for
- * metadata. */
-static mq_err verification_err(const struct mq_produce *produce, mq_err err)
-{
-	switch (err) {
-	case MQ_E_CONCURRENT_TRANSACTIONS:
-	case MQ_E_COORDINATOR_LOAD_IN_PROGRESS:
-	case MQ_E_COORDINATOR_NOT_AVAILABLE:
-	case MQ_E_NOT_COORDINATOR:
-		return MQ_E_NOT_ENOUGH_REPLICAS;
-	case MQ_E_PRODUCER_FENCED:
-		return MQ_E_INVALID_PRODUCER_EPOCH;
-	case MQ_E_TRANSACTION_ABORTABLE:
-		return produce->call->api_version > 10 ? err : MQ_E_INVALID_TXN_STATE;
-	default:
-		return err;
-	}
-}
-
-/* [L] KIP-890: the first batch of a transaction in a partition is appended only if the
- * coordinator knows of it, or nobody would ever end it. What is queued under the lock
- * comes before the marker of a transaction that is open now. */
-static bool verify(struct mq_produce_part *part, struct mq_list *tasks)
-{
-	const struct mq_produce *produce = part->produce;
-	struct mq_core *core = produce->core;
-	struct mq_txn_part asked = {part->topic->name_bytes, part->partition->index};
-	mq_err err;
-
-	if (!part->transactional || !core->settings.verify_transactions ||
-	    mq_partition_check(part->partition, -1) ||
-	    mq_log_in_transaction(part->partition->log, part->producer_id, part->producer_epoch))
-		return true;
-	err = mq_txn_verify(core->txns, produce->request->transactional_id, part->producer_id,
-			    part->producer_epoch, &asked, tasks);
-	if (!err)
-		return true;
-	mq_produce_fail(part, verification_err(produce, err),
-			"The partition is not known to be part of the transaction.");
-	return false;
-}
-
-/* [L] */
-static void append_part(struct mq_produce_part *part, struct mq_list *tasks)
+MQ_HOT void mq_produce_append(struct mq_produce_part *part, bool *write, struct mq_list *tasks)
 {
 	struct mq_produce *produce = part->produce;
 	bool all = produce->request->acks == -1;
 	mq_err err;
 
-	if (!verify(part, tasks))
-		return;
 	part->append.log.origin = MQ_APPEND_CLIENT;
 	part->append.log.now_ms = produce->now_ms;
 	part->append.until = all ? MQ_MARK_HW : MQ_MARK_LEO;
@@ -259,12 +212,32 @@ static void append_part(struct mq_produce_part *part, struct mq_list *tasks)
 	part->append.done = appended;
 	part->pending = true;
 	produce->pending++;
-	err = mq_partition_append(part->partition, &part->append, &part->write, tasks);
+	err = mq_partition_append(part->partition, &part->append, write, tasks);
 	if (err) {
 		part->pending = false;
 		produce->pending--;
 		mq_produce_fail(part, err, NULL);
 	}
+}
+
+/* [L] */
+static MQ_HOT void append_all(struct mq_produce *produce, struct mq_list *tasks)
+{
+	bool joins = false;
+
+	for (int32_t i = 0; i < produce->n; i++) {
+		struct mq_produce_part *part = &produce->parts[i];
+		enum mq_produce_may may = MQ_PRODUCE_MAY_NOT;
+
+		if (part->ready)
+			may = mq_produce_may_append(part, tasks);
+		if (may == MQ_PRODUCE_MAY)
+			mq_produce_append(part, &part->write, tasks);
+		part->joins = may == MQ_PRODUCE_MAY_LATER;
+		joins = joins || part->joins;
+	}
+	if (joins)
+		mq_produce_join(produce, tasks);
 }
 
 /* The thread that brought the call has done its part. */
@@ -282,7 +255,7 @@ static void step_back(struct mq_produce *produce)
 		if (err)
 			end(&produce->wait, err == MQ_E_CLOSED ? err : MQ_E_TIMED_OUT, &tasks);
 	}
-	settle(produce, &tasks);
+	mq_produce_settle(produce, &tasks);
 	mq_core_leave(core, &tasks);
 }
 
@@ -311,9 +284,7 @@ MQ_HOT void mq_handle_produce(struct mq_core *core, struct mq_call *call)
 			mq_produce_check(part);
 	}
 	mq_core_enter(core, &tasks);
-	for (int32_t i = 0; i < produce->n; i++)
-		if (produce->parts[i].ready)
-			append_part(&produce->parts[i], &tasks);
+	append_all(produce, &tasks);
 	mq_core_leave(core, &tasks);
 	for (int32_t i = 0; i < produce->n; i++)
 		if (produce->parts[i].write)

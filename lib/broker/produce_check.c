@@ -125,6 +125,7 @@ static mq_err check_transaction(const struct check *check, mq_error *error)
 	part->transactional = mq_batch_is_transactional(&check->findings.batch);
 	part->producer_id = check->findings.batch.producer_id;
 	part->producer_epoch = check->findings.batch.producer_epoch;
+	part->base_sequence = check->findings.batch.base_sequence;
 	if (!part->transactional || part->produce->request->transactional_id.data)
 		return MQ_OK;
 	return mq_fail(error, MQ_E_TRANSACTIONAL_ID_AUTHORIZATION_FAILED,

@@ -237,7 +237,8 @@ static void add(struct add_txn *txn, struct mq_list *tasks)
 	txn->op.producer_id = txn->in->producer_id;
 	txn->op.epoch = txn->in->producer_epoch;
 	txn->op.done = added;
-	mq_txn_add(txn->addition->core->txns, &txn->op, parts, n, tasks);
+	mq_txn_add(txn->addition->core->txns, &txn->op, parts, n,
+		   txn->addition->call->api_version >= 4 ? 2 : 0, tasks);
 }
 
 /* The response of one transaction, with all partitions that were asked for. */
@@ -380,11 +381,14 @@ void mq_handle_add_offsets_to_txn(struct mq_core *core, struct mq_call *call)
 	part.partition = mq_coord_partition_of(
 	    in->group_id, offsets ? offsets->n_partitions
 				  : mq_conf_int(core->conf, "offsets.topic.num.partitions"));
-	mq_txn_add(core->txns, &request->op, &part, 1, &tasks);
+	mq_txn_add(core->txns, &request->op, &part, 1, 0, &tasks);
 	mq_core_leave(core, &tasks);
 }
 
 /* --- EndTxn ----------------------------------------------------------------------------------- */
+
+/* From this version on it is of transaction version 2. */
+#define END_TXN_2 5
 
 static void answer_end(struct mq_task *task)
 {
@@ -394,13 +398,19 @@ static void answer_end(struct mq_task *task)
 
 	if (response)
 		response->error_code = mq_wire_code(for_version(request->err, request->call, 2));
+	if (response && !request->err && request->call->api_version >= END_TXN_2) {
+		response->producer_id = request->op.producer_id;
+		response->producer_epoch = request->op.epoch;
+	}
 	mq_core_answer(request->call, response);
 }
 
-void mq_handle_end_txn(struct mq_core *core, struct mq_call *call)
+/* With a producer id nobody has had, if the coordinator said that it needs one. */
+static void end_with(struct mq_core *core, struct mq_call *call, mq_err err, int64_t fresh_id)
 {
 	const struct mq_end_txn_request *in = call->request;
 	struct request *request = request_new(core, call, answer_end);
+	bool done = true;
 	struct mq_list tasks;
 
 	if (!request)
@@ -409,6 +419,18 @@ void mq_handle_end_txn(struct mq_core *core, struct mq_call *call)
 	request->op.producer_id = in->producer_id;
 	request->op.epoch = in->producer_epoch;
 	mq_core_enter(core, &tasks);
-	mq_txn_end(core->txns, &request->op, in->committed, &tasks);
+	if (err)
+		op_done(&request->op, err, &tasks);
+	else if (call->api_version >= END_TXN_2)
+		done = mq_txn_end_2(core->txns, &request->op, in->committed, fresh_id, &tasks);
+	else
+		mq_txn_end(core->txns, &request->op, in->committed, &tasks);
 	mq_core_leave(core, &tasks);
+	if (!done)
+		mq_producer_id_take(core, call, end_with);
+}
+
+void mq_handle_end_txn(struct mq_core *core, struct mq_call *call)
+{
+	end_with(core, call, MQ_OK, -1);
 }

@@ -50,8 +50,8 @@ struct mq_runtime *mq_txns_runtime(struct mq_txns *txns)
 
 /* --- finding, settling ----------------------------------------------------------------- */
 
-static mq_err find(struct mq_txns *txns, mq_bytes id, struct mq_txn_coord **owner,
-		   struct mq_txn **txn, struct mq_list *tasks)
+mq_err mq_txn_lookup(struct mq_txns *txns, mq_bytes id, struct mq_txn_coord **owner,
+		     struct mq_txn **txn, struct mq_list *tasks)
 {
 	struct mq_coord *coord;
 	mq_err err;
@@ -66,23 +66,11 @@ static mq_err find(struct mq_txns *txns, mq_bytes id, struct mq_txn_coord **owne
 	return MQ_OK;
 }
 
-/* One that must be there and belong to this producer. */
-static mq_err find_own(struct mq_txns *txns, mq_bytes id, int64_t producer_id, int16_t epoch,
-		       struct mq_txn **out, struct mq_list *tasks)
+mq_err mq_txn_check(const struct mq_txn *txn, const struct mq_txn_op *op)
 {
-	struct mq_txn_coord *owner;
-	mq_err err = find(txns, id, &owner, out, tasks);
-
-	if (err)
-		return err;
-	if (!*out || (*out)->producer_id != producer_id)
+	if (!txn || txn->producer_id != op->producer_id)
 		return MQ_E_INVALID_PRODUCER_ID_MAPPING;
-	return (*out)->epoch == epoch ? MQ_OK : MQ_E_PRODUCER_FENCED;
-}
-
-static bool is_prepared(const struct mq_txn *txn)
-{
-	return txn->state == MQ_TXN_PREPARE_COMMIT || txn->state == MQ_TXN_PREPARE_ABORT;
+	return txn->epoch == op->epoch ? MQ_OK : MQ_E_PRODUCER_FENCED;
 }
 
 /* Times are the wall's, as they are kept in the log; a clock that was set back must not
@@ -133,21 +121,23 @@ static void written(void *arg, mq_err err, struct mq_list *tasks)
 	struct mq_txn *txn = op->txn;
 
 	if (!err) {
-		txn->last_producer_id = op->last_producer_id;
 		txn->last_epoch = op->last_epoch;
+		txn->claimed = op->fences;
 	}
-	if (!err && is_prepared(txn))
+	if (!err && mq_txn_is_prepared(txn))
 		mq_txn_mark(txn, tasks);
-	else if (err && txn->epoch < 0) /* nothing of it was ever in the log */
-		mq_txn_remove(txn);
-	else
+	else if (!err || txn->epoch >= 0)
 		mq_txn_settle(txn, err != MQ_OK);
-	if (!err && op->fences) /* the client comes back for the epoch after that */
-		err = MQ_E_CONCURRENT_TRANSACTIONS;
-	op->done(op, client_err(err), tasks);
+	op->done(op, !err && op->fences ? MQ_E_CONCURRENT_TRANSACTIONS : client_err(err), tasks);
+	if (txn->epoch < 0) { /* nothing of it was ever in the log */
+		mq_txn_joins_fail(txn, MQ_E_INVALID_PRODUCER_ID_MAPPING, tasks);
+		mq_txn_remove(txn);
+	} else {
+		mq_txn_joins_resume(txn, tasks);
+	}
 }
 
-static void submit(struct mq_txn_op *op, struct mq_txn *txn, const struct mq_txn_value *value,
+void mq_txn_submit(struct mq_txn_op *op, struct mq_txn *txn, const struct mq_txn_value *value,
 		   struct mq_list *tasks)
 {
 	mq_err err;
@@ -184,15 +174,13 @@ static mq_err next_epoch(struct mq_txn *txn, struct mq_txn_op *op, int64_t fresh
 
 	value->state = MQ_TXN_EMPTY;
 	value->start_ms = -1;
-	op->last_producer_id = txn->producer_id;
 	op->last_epoch = expects ? txn->epoch : -1;
 	if (txn->epoch < 0) {
 		value->producer_id = fresh_id;
 		value->epoch = 0;
-		op->last_producer_id = -1;
 	} else if (expects && op->epoch != txn->epoch && op->epoch == txn->last_epoch) {
 		/* The same request again. */
-		op->last_producer_id = txn->last_producer_id;
+		value->last_producer_id = txn->last_producer_id;
 		op->last_epoch = txn->last_epoch;
 	} else if (expects && op->epoch != txn->epoch) {
 		return MQ_E_PRODUCER_FENCED;
@@ -225,12 +213,11 @@ static mq_err init(struct mq_txn *txn, struct mq_txn_op *op, int32_t timeout_ms,
 		return MQ_E_CONCURRENT_TRANSACTIONS;
 	if (!is_expected(txn, op))
 		return MQ_E_PRODUCER_FENCED;
-	if (is_prepared(txn))
+	if (mq_txn_is_prepared(txn))
 		return MQ_E_CONCURRENT_TRANSACTIONS;
 	if (txn->state == MQ_TXN_ONGOING) {
 		*value = fence(txn);
 		op->fences = true;
-		op->last_producer_id = txn->producer_id;
 		op->last_epoch = -1;
 		return MQ_OK;
 	}
@@ -248,7 +235,7 @@ bool mq_txn_init(struct mq_txns *txns, struct mq_txn_op *op, int32_t timeout_ms,
 	mq_err err;
 
 	op->fences = false;
-	err = find(txns, op->id, &owner, &txn, tasks);
+	err = mq_txn_lookup(txns, op->id, &owner, &txn, tasks);
 	if (!err && (timeout_ms <= 0 || timeout_ms > txns->args.timeout_max_ms))
 		err = MQ_E_INVALID_TRANSACTION_TIMEOUT;
 	if (!err && !txn && fresh_id < 0)
@@ -267,7 +254,7 @@ bool mq_txn_init(struct mq_txns *txns, struct mq_txn_op *op, int32_t timeout_ms,
 		op->producer_id = value.producer_id;
 		op->epoch = value.epoch;
 	}
-	submit(op, txn, &value, tasks);
+	mq_txn_submit(op, txn, &value, tasks);
 	return true;
 }
 
@@ -282,15 +269,19 @@ static bool has_all(const struct mq_txn *txn, const struct mq_txn_part *parts, s
 }
 
 void mq_txn_add(struct mq_txns *txns, struct mq_txn_op *op, const struct mq_txn_part *parts,
-		size_t n, struct mq_list *tasks)
+		size_t n, int8_t version, struct mq_list *tasks)
 {
+	struct mq_txn_coord *owner;
 	struct mq_txn_value value;
 	struct mq_txn *txn;
-	mq_err err = find_own(txns, op->id, op->producer_id, op->epoch, &txn, tasks);
+	mq_err err = mq_txn_lookup(txns, op->id, &owner, &txn, tasks);
 
 	op->fences = false;
-	if (!err && (txn->pending >= 0 || is_prepared(txn)))
+	/* Before the rest: the producer id that the client has may be on its way. */
+	if (!err && txn && (txn->pending >= 0 || mq_txn_is_prepared(txn)))
 		err = MQ_E_CONCURRENT_TRANSACTIONS;
+	if (!err)
+		err = mq_txn_check(txn, op);
 	if (err || (txn->state == MQ_TXN_ONGOING && has_all(txn, parts, n))) {
 		op->done(op, err, tasks);
 		return;
@@ -299,23 +290,27 @@ void mq_txn_add(struct mq_txns *txns, struct mq_txn_op *op, const struct mq_txn_
 	if (txn->state != MQ_TXN_ONGOING)
 		value.start_ms = value.update_ms;
 	value.state = MQ_TXN_ONGOING;
+	value.version = version;
 	value.keep_parts = true;
 	value.added = parts;
 	value.n_added = n;
-	op->last_producer_id = txn->producer_id;
 	op->last_epoch = txn->last_epoch;
-	submit(op, txn, &value, tasks);
+	mq_txn_submit(op, txn, &value, tasks);
 }
 
 mq_err mq_txn_verify(struct mq_txns *txns, mq_bytes id, int64_t producer_id, int16_t epoch,
 		     const struct mq_txn_part *part, struct mq_list *tasks)
 {
+	const struct mq_txn_op op = {.producer_id = producer_id, .epoch = epoch};
+	struct mq_txn_coord *owner;
 	struct mq_txn *txn;
-	mq_err err = find_own(txns, id, producer_id, epoch, &txn, tasks);
+	mq_err err = mq_txn_lookup(txns, id, &owner, &txn, tasks);
 
+	if (!err)
+		err = mq_txn_check(txn, &op);
 	if (err)
 		return err;
-	if (is_prepared(txn))
+	if (mq_txn_is_prepared(txn))
 		return MQ_E_CONCURRENT_TRANSACTIONS;
 	return mq_txn_has(txn, part) ? MQ_OK : MQ_E_TRANSACTION_ABORTABLE;
 }
@@ -339,25 +334,118 @@ static mq_err ended(const struct mq_txn *txn, bool commit)
 	}
 }
 
+/* The value that ends the open transaction, or one in which nothing has come to be. */
+static struct mq_txn_value prepare(const struct mq_txn *txn, bool commit)
+{
+	struct mq_txn_value value = mq_txn_value_of(txn);
+
+	value.state = commit ? MQ_TXN_PREPARE_COMMIT : MQ_TXN_PREPARE_ABORT;
+	value.keep_parts = true;
+	if (txn->state != MQ_TXN_ONGOING)
+		value.start_ms = value.update_ms;
+	return value;
+}
+
 void mq_txn_end(struct mq_txns *txns, struct mq_txn_op *op, bool commit, struct mq_list *tasks)
 {
+	struct mq_txn_coord *owner;
 	struct mq_txn_value value;
 	struct mq_txn *txn;
-	mq_err err = find_own(txns, op->id, op->producer_id, op->epoch, &txn, tasks);
+	mq_err err = mq_txn_lookup(txns, op->id, &owner, &txn, tasks);
 
 	op->fences = false;
+	if (!err)
+		err = mq_txn_check(txn, op);
 	if (!err && txn->pending >= 0)
 		err = MQ_E_CONCURRENT_TRANSACTIONS;
 	if (err || txn->state != MQ_TXN_ONGOING) {
 		op->done(op, err ? err : ended(txn, commit), tasks);
 		return;
 	}
-	value = mq_txn_value_of(txn);
-	value.state = commit ? MQ_TXN_PREPARE_COMMIT : MQ_TXN_PREPARE_ABORT;
-	value.keep_parts = true;
-	op->last_producer_id = txn->producer_id;
+	value = prepare(txn, commit);
+	value.version = 0;
 	op->last_epoch = txn->last_epoch;
-	submit(op, txn, &value, tasks);
+	mq_txn_submit(op, txn, &value, tasks);
+}
+
+/* The client had its answer lost: the end it asks for has brought what there is now, the
+ * next epoch or, behind the last one, the next producer id. */
+static bool is_repeated(const struct mq_txn *txn, const struct mq_txn_op *op)
+{
+	if (txn->claimed)
+		return false;
+	if (txn->producer_id == op->producer_id)
+		return txn->epoch == op->epoch + 1;
+	return txn->last_producer_id == op->producer_id && op->epoch == MQ_TXN_EPOCH_MAX &&
+	       txn->epoch == 0;
+}
+
+/*
+ * What EndTxn finds in version 2. The state and the epoch together tell a request that
+ * is repeated from the next one: only an abort may come where nothing is open, as the
+ * client does not know whether its records have come anywhere.
+ * MQ_OK: *again tells whether there is nothing to do but to answer.
+ */
+static mq_err check_end_2(const struct mq_txn *txn, const struct mq_txn_op *op, bool commit,
+			  bool *again)
+{
+	mq_err err = mq_txn_check(txn, op);
+
+	*again = false;
+	if (txn && txn->pending >= 0)
+		return MQ_E_CONCURRENT_TRANSACTIONS;
+	if (txn && is_repeated(txn, op)) {
+		if (txn->state == MQ_TXN_COMPLETE_COMMIT || txn->state == MQ_TXN_COMPLETE_ABORT)
+			err = commit == (txn->state == MQ_TXN_COMPLETE_COMMIT)
+				  ? MQ_OK
+				  : MQ_E_INVALID_TXN_STATE;
+		*again = err == MQ_OK;
+		return err;
+	}
+	if (!err && commit && txn->state != MQ_TXN_ONGOING)
+		err = MQ_E_INVALID_TXN_STATE;
+	return err;
+}
+
+bool mq_txn_end_2(struct mq_txns *txns, struct mq_txn_op *op, bool commit, int64_t fresh_id,
+		  struct mq_list *tasks)
+{
+	struct mq_txn_coord *owner;
+	struct mq_txn_value value;
+	struct mq_txn *txn;
+	bool again = false, exhausted = false;
+	mq_err err = mq_txn_lookup(txns, op->id, &owner, &txn, tasks);
+
+	op->fences = false;
+	if (!err)
+		err = check_end_2(txn, op, commit, &again);
+	/* A time-out may have taken the epoch that nobody may have. */
+	if (!err)
+		exhausted = txn->epoch >= MQ_TXN_EPOCH_MAX + again;
+	if (exhausted && fresh_id < 0)
+		return false;
+	if (err || (again && !exhausted)) {
+		if (!err) {
+			op->producer_id = txn->producer_id;
+			op->epoch = txn->epoch;
+		}
+		op->done(op, err, tasks);
+		return true;
+	}
+	op->last_epoch = txn->epoch;
+	value = again ? mq_txn_value_of(txn) : prepare(txn, commit);
+	value.version = 2;
+	if (again) {
+		value.producer_id = fresh_id;
+		value.epoch = 0;
+	} else {
+		value.next_producer_id = exhausted ? fresh_id : -1;
+		value.epoch++;
+	}
+	op->producer_id = value.next_producer_id >= 0 ? value.next_producer_id : value.producer_id;
+	op->epoch = value.next_producer_id >= 0 ? 0 : value.epoch;
+	mq_txn_submit(op, txn, &value, tasks);
+	return true;
 }
 
 /* --- what becomes due --------------------------------------------------------------------------
@@ -369,9 +457,11 @@ static void timed_out(void *arg, mq_err err, struct mq_list *tasks)
 
 	if (err) {
 		mq_txn_settle(txn, true);
+		mq_txn_joins_resume(txn, tasks);
 		return;
 	}
 	txn->last_epoch = -1;
+	txn->claimed = false;
 	mq_say(txn->owner->txns->args.logger, MQ_LEVEL_INFO,
 	       "transactional id %.*s: its transaction has timed out and is aborted",
 	       (int)txn->id_size, txn->id);
@@ -381,9 +471,10 @@ static void timed_out(void *arg, mq_err err, struct mq_list *tasks)
 /* When it was written, the replay has freed the id. */
 static void forgotten(void *arg, mq_err err, struct mq_list *tasks)
 {
-	(void)tasks;
-	if (err)
-		mq_txn_settle(arg, true);
+	if (!err)
+		return;
+	mq_txn_settle(arg, true);
+	mq_txn_joins_resume(arg, tasks);
 }
 
 void mq_txn_due(struct mq_deadline *deadline, struct mq_list *tasks)
@@ -392,7 +483,7 @@ void mq_txn_due(struct mq_deadline *deadline, struct mq_list *tasks)
 	struct mq_txn_value value;
 	mq_err err = MQ_OK;
 
-	if (is_prepared(txn)) {
+	if (mq_txn_is_prepared(txn)) {
 		mq_txn_mark(txn, tasks);
 		return;
 	}
@@ -436,7 +527,7 @@ mq_err mq_txn_describe(struct mq_txns *txns, mq_bytes id, struct mq_arena *arena
 	struct mq_txn_part *parts;
 	struct mq_txn *txn;
 	size_t at = 0, n = 0;
-	mq_err err = find(txns, id, &owner, &txn, tasks);
+	mq_err err = mq_txn_lookup(txns, id, &owner, &txn, tasks);
 
 	if (err)
 		return err;

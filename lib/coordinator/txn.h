@@ -10,6 +10,11 @@
  * answer, and markers are written to the partitions of the transaction for as long
  * as it takes, by whoever has the coordinator then.
  *
+ * In transaction version 2 every end brings the producer a new epoch, and with the last
+ * epoch a new producer id, so that what is late of one transaction is never taken for
+ * the next; and a partition joins the transaction when the first records come to it.
+ * Which version a transaction is of is the client's choice, from one to the next.
+ *
  * All functions are [L], but for new and free. Requests are made of an op, which is
  * the caller's until done() is called: exactly once, maybe within the call.
  */
@@ -72,9 +77,14 @@ struct mq_txn_op {
 	void (*done)(struct mq_txn_op *op, mq_err err, struct mq_list *tasks);
 	/* Private */
 	struct mq_txn *txn;
-	int64_t last_producer_id;
 	int16_t last_epoch;
 	bool fences;
+	/* Of one that joins */
+	struct mq_txns *txns;
+	const struct mq_txn_part *parts;
+	size_t n_parts;
+	struct mq_list node;
+	struct mq_deadline deadline;
 };
 
 /*
@@ -91,12 +101,23 @@ struct mq_txn_part {
 	int32_t partition;
 };
 
-/* AddPartitionsToTxn and AddOffsetsToTxn; parts are read within the call. */
+/* AddPartitionsToTxn and AddOffsetsToTxn, of clients of transaction version 0 or 2; parts
+ * are read within the call. */
 void mq_txn_add(struct mq_txns *txns, struct mq_txn_op *op, const struct mq_txn_part *parts,
-		size_t n, struct mq_list *tasks);
+		size_t n, int8_t version, struct mq_list *tasks);
 
-/* EndTxn. */
+/* The same for partitions that records or offsets have come to, in transaction version
+ * 2; parts stay until done(). The last transaction's end, or a join before this one, is
+ * waited for a while, and who waits is served in turn: batches stay in their order. */
+void mq_txn_join(struct mq_txns *txns, struct mq_txn_op *op, const struct mq_txn_part *parts,
+		 size_t n, struct mq_list *tasks);
+
+/* EndTxn, in transaction version 1 and less. */
 void mq_txn_end(struct mq_txns *txns, struct mq_txn_op *op, bool commit, struct mq_list *tasks);
+/* And in version 2: with MQ_OK producer_id and epoch are those of the next transaction.
+ * fresh_id and the result are as for mq_txn_init(). */
+bool mq_txn_end_2(struct mq_txns *txns, struct mq_txn_op *op, bool commit, int64_t fresh_id,
+		  struct mq_list *tasks);
 
 /* KIP-890: whether a partition belongs to the open transaction of this producer. Errors:
  * those of finding a coordinator, INVALID_PRODUCER_ID_MAPPING, PRODUCER_FENCED,

@@ -33,13 +33,13 @@ static void was_completed(void *arg, mq_err err, struct mq_list *tasks)
 {
 	struct mq_txn *txn = arg;
 
-	(void)tasks;
 	if (err) {
 		try_later(txn);
 		return;
 	}
 	txn->backoff_us = 0;
 	mq_txn_settle(txn, false);
+	mq_txn_joins_resume(txn, tasks);
 }
 
 static void complete(struct mq_txn *txn, struct mq_list *tasks)
@@ -47,6 +47,10 @@ static void complete(struct mq_txn *txn, struct mq_list *tasks)
 	struct mq_txn_value value = mq_txn_value_of(txn);
 
 	value.state = completed(txn);
+	if (txn->next_producer_id >= 0) {
+		value.producer_id = txn->next_producer_id;
+		value.epoch = 0;
+	}
 	if (mq_txn_write(txn, &value, was_completed, txn, tasks))
 		try_later(txn);
 }

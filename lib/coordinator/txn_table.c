@@ -1,6 +1,7 @@
 /* Transactional ids as records of __transaction_state, and in memory. */
 #include "coordinator/txn_impl.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,9 +11,9 @@
 #include "protocol/messages/transaction_log_record.h"
 #include "protocol/wire.h"
 
-/* Version 1 of the value only makes it flexible; Kafka writes 0 as long as
- * transaction.version is 0, and reads both. */
-#define VALUE_VERSION 0
+/* The first that is flexible, as Kafka writes it since transaction.version 1. Kafka 3.5 and
+ * later read it (KIP-915). */
+#define VALUE_VERSION 1
 
 static const char *const state_names[MQ_TXN_STATES] = {
     [MQ_TXN_EMPTY] = "Empty",
@@ -117,11 +118,12 @@ struct mq_txn *mq_txn_new(struct mq_txn_coord *owner, mq_bytes id)
 	if (!txn)
 		return NULL;
 	txn->owner = owner;
-	txn->producer_id = txn->last_producer_id = -1;
+	txn->producer_id = txn->last_producer_id = txn->next_producer_id = -1;
 	txn->epoch = txn->last_epoch = -1;
 	txn->start_ms = txn->update_ms = -1;
 	txn->pending = -1;
 	txn->deadline.fire = mq_txn_due;
+	mq_list_init(&txn->joins);
 	txn->id_size = id.size;
 	memcpy(txn->id, id.data, id.size);
 	mq_map_init(&txn->parts, owner->ids.seed);
@@ -134,6 +136,7 @@ struct mq_txn *mq_txn_new(struct mq_txn_coord *owner, mq_bytes id)
 
 static void txn_free(struct mq_txn *txn)
 {
+	assert(mq_list_empty(&txn->joins));
 	mq_deadline_clear(txn->owner->txns->args.deadlines, &txn->deadline);
 	parts_clear(txn);
 	mq_map_deinit(&txn->parts);
@@ -152,11 +155,14 @@ struct mq_txn_value mq_txn_value_of(const struct mq_txn *txn)
 {
 	return (struct mq_txn_value){
 	    .producer_id = txn->producer_id,
+	    .last_producer_id = txn->producer_id,
+	    .next_producer_id = -1,
 	    .start_ms = txn->start_ms,
 	    .update_ms = mq_coord_wall_ms(txn->owner->coord),
 	    .timeout_ms = txn->timeout_ms,
 	    .epoch = txn->epoch,
 	    .state = txn->state,
+	    .version = txn->version,
 	};
 }
 
@@ -234,6 +240,9 @@ static mq_err fill(struct mq_arena *arena, const struct mq_txn *txn,
 	out->transaction_status = value->state;
 	out->transaction_last_update_timestamp_ms = value->update_ms;
 	out->transaction_start_timestamp_ms = value->start_ms;
+	out->previous_producer_id = value->last_producer_id;
+	out->next_producer_id = value->next_producer_id;
+	out->client_transaction_version = value->version;
 	if (value->state == MQ_TXN_EMPTY) {
 		out->n_transaction_partitions = -1;
 		return MQ_OK;
@@ -302,6 +311,9 @@ static mq_err apply_parts(struct mq_txn *txn, const struct mq_transaction_log_va
 static mq_err apply(struct mq_txn *txn, const struct mq_transaction_log_value *value)
 {
 	txn->producer_id = value->producer_id;
+	txn->last_producer_id = value->previous_producer_id;
+	txn->next_producer_id = value->next_producer_id;
+	txn->version = (int8_t)MQ_MIN(MQ_MAX(value->client_transaction_version, 0), INT8_MAX);
 	txn->epoch = value->producer_epoch;
 	txn->timeout_ms = value->transaction_timeout_ms;
 	txn->state = value->transaction_status;
@@ -380,7 +392,7 @@ static void loaded(void *state, struct mq_list *tasks)
 	size_t at = 0;
 
 	while ((txn = mq_map_next(&owner->ids, &at))) {
-		if (txn->state == MQ_TXN_PREPARE_COMMIT || txn->state == MQ_TXN_PREPARE_ABORT)
+		if (mq_txn_is_prepared(txn))
 			mq_txn_mark(txn, tasks);
 		else
 			mq_txn_settle(txn, false);
@@ -393,10 +405,10 @@ static void close_coord(void *state, mq_err why, struct mq_list *tasks)
 	struct mq_txn *txn;
 	size_t at = 0;
 
-	(void)why;
-	(void)tasks;
-	while ((txn = mq_map_next(&owner->ids, &at)))
+	while ((txn = mq_map_next(&owner->ids, &at))) {
+		mq_txn_joins_fail(txn, why, tasks);
 		txn_free(txn);
+	}
 	mq_map_deinit(&owner->ids);
 	free(owner);
 }
