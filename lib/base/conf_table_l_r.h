@@ -195,6 +195,9 @@ KEY("mq.flush.before.ack", B | T, BOOL, "false", LOW, HIGH, NULL,
 	"Acknowledge a write only when it is on stable storage.", "mq.flush.before.ack")
 KEY("mq.inproc.name", B, STRING, NULL, LOW, HIGH, NULL,
 	"Name under which inproc://NAME finds the broker in its process.", NULL)
+KEY("mq.transaction.version", B, INT, "2", 0, 2, NULL,
+	"The transaction.version clients are told to use; below 2 without epochs per transaction.",
+	NULL)
 KEY("node.id", B, INT, "-1", LOW, HIGH, NULL, "The node's number; the same as broker.id.", NULL)
 KEY("num.io.threads", B, INT, "8", 1, HIGH, NULL, "Threads for what may block.", NULL)
 KEY("num.network.threads", B, INT, "3", 1, HIGH, NULL, "Threads that serve connections.", NULL)

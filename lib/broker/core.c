@@ -441,6 +441,8 @@ static void init(struct mq_core *core, const struct mq_core_args *args)
 	core->settings.delete_topics = mq_conf_bool(core->conf, "delete.topic.enable");
 	core->settings.verify_transactions =
 	    mq_conf_bool(core->conf, "transaction.partition.verification.enable");
+	core->settings.transaction_version = mq_conf_int(core->conf, "mq.transaction.version");
+	core->settings.features_epoch = mq_env_wall_ms(core->env);
 }
 
 static mq_err make_coordinators(struct mq_core *core)

@@ -28,6 +28,31 @@ static bool software_ok(mq_bytes text)
 	return text.size > 0;
 }
 
+/* KIP-584. What is supported from level 0 on, old clients cannot read (KIP-1022). False: out
+ * of memory. */
+static bool put_features(const struct mq_core *core, struct mq_call *call,
+			 struct mq_api_versions_response *out)
+{
+	mq_bytes name = mq_str("transaction.version");
+	int16_t level = (int16_t)core->settings.transaction_version;
+
+	out->finalized_features_epoch = core->settings.features_epoch;
+	out->supported_features =
+	    mq_new(&call->arena, mq_api_versions_response_supported_feature, 1);
+	out->finalized_features =
+	    mq_new(&call->arena, mq_api_versions_response_finalized_feature, 1);
+	if (!out->supported_features || !out->finalized_features)
+		return false;
+	out->supported_features->name = name;
+	out->supported_features->max_version = 2;
+	out->n_supported_features = call->api_version >= 4;
+	out->finalized_features->name = name;
+	out->finalized_features->min_version_level = level;
+	out->finalized_features->max_version_level = level;
+	out->n_finalized_features = level > 0;
+	return true;
+}
+
 void mq_handle_api_versions(struct mq_core *core, struct mq_call *call)
 {
 	const struct mq_api_versions_request *request = call->request;
@@ -36,7 +61,6 @@ void mq_handle_api_versions(struct mq_core *core, struct mq_call *call)
 	const struct mq_handler *handlers;
 	int n;
 
-	(void)core;
 	handlers = mq_handlers(&n);
 	if (response && call->api_version >= 3 &&
 	    !(software_ok(request->client_software_name) &&
@@ -48,7 +72,7 @@ void mq_handle_api_versions(struct mq_core *core, struct mq_call *call)
 	if (response)
 		response->api_keys =
 		    mq_new(&call->arena, mq_api_versions_response_api_key, (size_t)n);
-	if (!response || !response->api_keys) {
+	if (!response || !response->api_keys || !put_features(core, call, response)) {
 		mq_core_fail(call, MQ_E_NOMEM);
 		return;
 	}

@@ -148,6 +148,8 @@ struct mq_core_conf {
 	int32_t replication_default;
 	bool auto_create_topics, delete_topics;
 	bool verify_transactions; /* transaction.partition.verification.enable */
+	int transaction_version;  /* mq.transaction.version */
+	int64_t features_epoch;   /* grows from start to start, when features may change */
 };
 
 struct mq_core {

@@ -18,6 +18,7 @@ struct image {
 	struct sim_env *sim;
 	int txn;
 	enum phase phase;
+	struct txn_producer producer; /* as its client had it */
 };
 
 static struct image images[IMAGES_MAX];
@@ -26,6 +27,8 @@ static int now_txn;
 static enum phase now_phase;
 static uint64_t image_seed;
 static const char *flush;
+static struct txn_producer now_producer;
+static bool v2; /* the version of transactions */
 
 static bool commits(int txn)
 {
@@ -41,7 +44,7 @@ static bool touches(int txn, int32_t partition)
 static void add_image(struct sim_env *image)
 {
 	ck_assert_uint_lt(n_images, IMAGES_MAX);
-	images[n_images++] = (struct image){image, now_txn, now_phase};
+	images[n_images++] = (struct image){image, now_txn, now_phase, now_producer};
 }
 
 static void take_kills(void *arg, struct sim_env *sim, enum sim_op op)
@@ -82,7 +85,7 @@ static void put_batch(struct fixture *f, struct txn_producer *p, int txn, int32_
 	r = fx_produce_request(f, -1, "t", partition,
 			       fx_batch(f, RECORDS, BASE_MS + txn * 1000 + batch * RECORDS, &spec));
 	r->transactional_id = mq_str(p->id);
-	response = fx_call(f, &call, MQ_API_PRODUCE, 9, r);
+	response = fx_call(f, &call, MQ_API_PRODUCE, v2 ? 12 : 9, r);
 	ck_assert_int_eq(response->responses[0].partition_responses[0].error_code, 0);
 	fx_release(&call);
 }
@@ -91,9 +94,13 @@ static void run_txn(struct fixture *f, struct txn_producer *p, int32_t *sequence
 {
 	now_txn = txn;
 	now_phase = PUTTING;
-	for (int32_t i = 0; i < PARTITIONS; i++)
-		if (touches(txn, i))
+	now_producer = *p;
+	for (int32_t i = 0; i < PARTITIONS; i++) {
+		if (v2)
+			sequences[i] = 0;
+		else if (touches(txn, i))
 			ck_assert_int_eq(txn_add(f, p, "t", i), 0);
+	}
 	for (int b = 0; b < BATCHES; b++)
 		for (int32_t i = 0; i < PARTITIONS; i++) {
 			if (!touches(txn, i))
@@ -104,6 +111,7 @@ static void run_txn(struct fixture *f, struct txn_producer *p, int32_t *sequence
 		}
 	now_phase = ENDING;
 	ck_assert_int_eq(txn_end(f, p, commits(txn)), 0);
+	now_producer = *p;
 	now_phase = ENDED;
 	sim_env_run_jobs(f->sim);
 }
@@ -197,11 +205,15 @@ static bool whole(const struct reader *readers, int txn, bool there)
 	return true;
 }
 
-static void check_found(const struct image *image, size_t at, const struct reader *readers)
+static void check_found(const struct image *image, size_t at, const struct reader *readers,
+			bool repeated)
 {
 	for (int txn = 0; txn < TXNS; txn++) {
-		bool done = txn < image->txn || (txn == image->txn && image->phase == ENDED);
-		bool decided = done || txn > image->txn || image->phase == PUTTING || !commits(txn);
+		bool done = txn < image->txn ||
+			    (txn == image->txn &&
+			     (image->phase == ENDED || (image->phase == ENDING && repeated)));
+		bool decided = done || repeated || txn > image->txn || image->phase == PUTTING ||
+			       !commits(txn);
 
 		if (decided)
 			ck_assert_msg(whole(readers, txn, done && commits(txn)),
@@ -217,24 +229,46 @@ static void check_found(const struct image *image, size_t at, const struct reade
 		ck_assert_msg(readers[i].lso == readers[i].hw, "image %zu: one stays open", at);
 }
 
+/* Another producer takes the id; or the one that was there, whose client has seen the
+ * connection break, goes on: it makes its last call again, or gives up what it had sent. */
+static void go_on(struct fixture *f, const struct image *image, struct txn_producer *p,
+		  bool repeats)
+{
+	bool commit = image->phase == ENDING && commits(image->txn);
+	int code = 0;
+
+	for (int i = 0; i < 10; i++) {
+		if (!repeats)
+			code = txn_init(f, p);
+		else if (image->phase != ENDED)
+			code = txn_end(f, p, commit);
+		if (code != MQ_E_CONCURRENT_TRANSACTIONS)
+			break;
+		fx_advance(f, 100);
+	}
+	ck_assert_msg(code == 0, "%s, phase %d", mq_err_name((mq_err)code), image->phase);
+}
+
 static void check_image(const struct image *image, size_t at)
 {
 	struct reader readers[PARTITIONS];
-	struct txn_producer heir = {.id = "a"};
+	struct txn_producer heir = {.id = "a", .v2 = v2};
+	bool repeats = v2 && at % 2;
 	struct fixture f;
-	int code;
 
 	fx_open_image(&f, image->sim, "transaction.state.log.num.partitions", "1",
 		      "mq.flush.before.ack", flush, NULL);
 	sim_env_run_jobs(f.sim);
-	for (int i = 0; (code = txn_init(&f, &heir)) == MQ_E_CONCURRENT_TRANSACTIONS && i < 10; i++)
-		fx_advance(&f, 100);
-	ck_assert_int_eq(code, 0);
+	if (repeats)
+		heir = image->producer;
+	go_on(&f, image, &heir, repeats);
+	fx_advance(&f, 100);
 	for (int32_t i = 0; i < PARTITIONS; i++)
 		read_committed(&f, i, &readers[i]);
-	check_found(image, at, readers);
+	check_found(image, at, readers, repeats);
 	/* And it goes on. */
-	ck_assert_int_eq(txn_add(&f, &heir, "t", 0), 0);
+	if (!v2)
+		ck_assert_int_eq(txn_add(&f, &heir, "t", 0), 0);
 	ck_assert_int_eq(txn_put(&f, &heir, "t", 0, 1), 0);
 	ck_assert_int_eq(txn_end(&f, &heir, true), 0);
 	fx_close(&f);
@@ -242,7 +276,7 @@ static void check_image(const struct image *image, size_t at)
 
 static void run(sim_env_hook *hook, size_t images_min)
 {
-	struct txn_producer p = {.id = "a"};
+	struct txn_producer p = {.id = "a", .v2 = v2};
 	int32_t sequences[PARTITIONS] = {0};
 	struct fixture f;
 
@@ -263,17 +297,41 @@ static void run(sim_env_hook *hook, size_t images_min)
 	printf("%zu images\n", n_images);
 }
 
-START_TEST(transactions_are_whole_wherever_the_broker_is_killed)
+static void run_killed(bool of_version_2)
 {
 	flush = "false";
+	v2 = of_version_2;
 	run(take_kills, 200);
+}
+
+static void run_failing(bool of_version_2)
+{
+	flush = "true";
+	v2 = of_version_2;
+	run(take_failures, 200);
+}
+
+START_TEST(transactions_are_whole_wherever_the_broker_is_killed)
+{
+	run_killed(false);
 }
 END_TEST
 
 START_TEST(transactions_are_whole_wherever_the_power_fails)
 {
-	flush = "true";
-	run(take_failures, 200);
+	run_failing(false);
+}
+END_TEST
+
+START_TEST(transactions_2_are_whole_wherever_the_broker_is_killed)
+{
+	run_killed(true);
+}
+END_TEST
+
+START_TEST(transactions_2_are_whole_wherever_the_power_fails)
+{
+	run_failing(true);
 }
 END_TEST
 
@@ -282,6 +340,8 @@ int main(void)
 	const TTest *const tests[] = {
 	    transactions_are_whole_wherever_the_broker_is_killed,
 	    transactions_are_whole_wherever_the_power_fails,
+	    transactions_2_are_whole_wherever_the_broker_is_killed,
+	    transactions_2_are_whole_wherever_the_power_fails,
 	};
 
 	return SUITE_RUN("txn_crash", tests);

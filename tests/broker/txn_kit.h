@@ -12,6 +12,7 @@ struct txn_producer {
 	int64_t producer_id;
 	int16_t epoch;
 	int32_t sequence; /* of the next batch into the partition at hand */
+	bool v2;          /* transaction version 2: partitions join, epochs change */
 };
 
 static inline int txn_find_coordinator(struct fixture *f)
@@ -96,7 +97,7 @@ static inline int txn_add(struct fixture *f, const struct txn_producer *p, const
 	return txn_add_as(f, p, topic, partition, 3);
 }
 
-static inline int txn_end_as(struct fixture *f, const struct txn_producer *p, bool commit,
+static inline int txn_end_as(struct fixture *f, struct txn_producer *p, bool commit,
 			     int16_t version)
 {
 	struct mq_end_txn_request *r = fx_request(f, mq_end_txn_request);
@@ -110,24 +111,29 @@ static inline int txn_end_as(struct fixture *f, const struct txn_producer *p, bo
 	r->committed = commit;
 	response = fx_call(f, &call, MQ_API_END_TXN, version, r);
 	code = response->error_code;
+	if (!code && version >= 5) {
+		p->producer_id = response->producer_id;
+		p->epoch = response->producer_epoch;
+		p->sequence = 0;
+	} else {
+		ck_assert_int_eq(response->producer_id, -1);
+	}
 	fx_release(&call);
 	return code;
 }
 
-static inline int txn_end(struct fixture *f, const struct txn_producer *p, bool commit)
+static inline int txn_end(struct fixture *f, struct txn_producer *p, bool commit)
 {
-	return txn_end_as(f, p, commit, 3);
+	return txn_end_as(f, p, commit, p->v2 ? 5 : 3);
 }
 
-/* n records into a partition; the producer's sequence moves on when they are in. */
-static inline int txn_put(struct fixture *f, struct txn_producer *p, const char *topic,
-			  int32_t partition, int n)
+/* The call that puts n records into a partition is on its way. */
+static inline void txn_start_put(struct fixture *f, struct fx_call *call,
+				 const struct txn_producer *p, const char *topic, int32_t partition,
+				 int n)
 {
 	struct mq_produce_request *r;
-	struct mq_produce_response *response;
 	struct mq_batch_spec spec;
-	struct fx_call call;
-	int code;
 
 	mq_batch_spec_init(&spec);
 	spec.producer_id = p->producer_id;
@@ -137,7 +143,20 @@ static inline int txn_put(struct fixture *f, struct txn_producer *p, const char 
 	r = fx_produce_request(f, -1, topic, partition,
 			       fx_batch(f, n, mq_env_wall_ms(f->env), &spec));
 	r->transactional_id = mq_str(p->id);
-	response = fx_call(f, &call, MQ_API_PRODUCE, 9, r);
+	r->timeout_ms = 30000;
+	fx_start(f, call, MQ_API_PRODUCE, p->v2 ? 12 : 9, r);
+}
+
+/* n records into a partition; the producer's sequence moves on when they are in. */
+static inline int txn_put(struct fixture *f, struct txn_producer *p, const char *topic,
+			  int32_t partition, int n)
+{
+	struct mq_produce_response *response;
+	struct fx_call call;
+	int code;
+
+	txn_start_put(f, &call, p, topic, partition, n);
+	response = fx_wait(f, &call);
 	code = response->responses[0].partition_responses[0].error_code;
 	if (!code)
 		p->sequence += n;

@@ -64,19 +64,25 @@ static inline void kit_stop(struct kit *kit)
 	kit->broker = NULL;
 }
 
-/* The same with clients that are sent to another port, of a proxy. */
-static inline void kit_init_behind(struct kit *kit, int advertised)
+static inline void kit_init_as(struct kit *kit, int advertised, void (*configure)(mq_conf *conf))
 {
 	memset(kit, 0, sizeof(*kit));
 	kit->advertised = advertised;
+	kit->configure = configure;
 	temp_dir_make(kit->dir, sizeof(kit->dir));
 	snprintf(kit->name, sizeof(kit->name), "kit-%d", (int)getpid());
 	kit_start(kit);
 }
 
+/* With clients that are sent to another port, of a proxy. */
+static inline void kit_init_behind(struct kit *kit, int advertised)
+{
+	kit_init_as(kit, advertised, NULL);
+}
+
 static inline void kit_init(struct kit *kit)
 {
-	kit_init_behind(kit, 0);
+	kit_init_as(kit, 0, NULL);
 }
 
 static inline void kit_deinit(struct kit *kit)

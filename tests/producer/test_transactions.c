@@ -11,6 +11,16 @@ static void setup(void)
 	kit_init(&kit);
 }
 
+static void use_version_1(mq_conf *conf)
+{
+	kit_set(conf, "mq.transaction.version", "1");
+}
+
+static void setup_version_1(void)
+{
+	kit_init_as(&kit, 0, use_version_1);
+}
+
 static void teardown(void)
 {
 	kit_deinit(&kit);
@@ -475,6 +485,114 @@ START_TEST(a_member_that_is_none_cannot_commit_offsets)
 }
 END_TEST
 
+/* --- versions of transactions (KIP-890) ------------------------------------------------ */
+
+static int32_t epoch_of(const char *id)
+{
+	const mq_transaction_infos *infos;
+	mq_conf *conf = mq_conf_new(MQ_ROLE_ADMIN);
+	mq_admin *admin;
+	mq_error error;
+	int32_t epoch;
+
+	kit_set(conf, "bootstrap.servers", kit.address);
+	admin = mq_admin_new(conf, &error);
+	ck_assert_msg(admin != NULL, "%s", error.text);
+	must(mq_admin_describe_transactions(admin, &id, 1, KIT_WAIT_MS, &infos, &error), &error);
+	ck_assert_uint_eq(infos->n, 1);
+	ck_assert_int_eq(infos->items[0]->err, MQ_OK);
+	epoch = infos->items[0]->producer_epoch;
+	mq_admin_result_free(infos);
+	mq_admin_free(admin);
+	mq_conf_free(conf);
+	return epoch;
+}
+
+static void transact(mq_producer *p, const char *topic, struct tally *tally)
+{
+	char value[16];
+
+	begin(p);
+	snprintf(value, sizeof(value), "%d", atomic_load(&tally->ok));
+	send_to(p, topic, 0, value, tally);
+	end(p, true);
+}
+
+static void restart(void (*configure)(mq_conf *conf))
+{
+	kit_stop(&kit);
+	kit.configure = configure;
+	kit_start(&kit);
+}
+
+/* Who is told while a transaction is open changes behind it. */
+START_TEST(the_version_is_the_one_the_broker_tells)
+{
+	EACH_WAY(tcp)
+	{
+		const char *topic = tcp ? "change-tcp" : "change";
+		mq_producer *p = txn_producer(tcp, topic);
+		struct tally tally = {0};
+
+		init(p);
+		ck_assert_int_eq(epoch_of(topic), 0);
+		transact(p, topic, &tally);
+		transact(p, topic, &tally);
+		ck_assert_int_eq(epoch_of(topic), 2);
+		begin(p); /* of nothing: the broker is not asked */
+		end(p, true);
+		ck_assert_int_eq(epoch_of(topic), 2);
+		restart(use_version_1);
+		transact(p, topic, &tally);
+		ck_assert_int_eq(epoch_of(topic), 3);
+		transact(p, topic, &tally);
+		transact(p, topic, &tally);
+		ck_assert_int_eq(epoch_of(topic), 3);
+		restart(NULL);
+		transact(p, topic, &tally);
+		ck_assert_int_eq(epoch_of(topic), 4); /* between the versions */
+		transact(p, topic, &tally);
+		transact(p, topic, &tally);
+		ck_assert_int_eq(epoch_of(topic), 6);
+		ck_assert_int_eq(tally.failed, 0);
+		settle(p);
+		ck_assert_str_eq(committed(topic, 0), "0 1 2 3 4 5 6 7 ");
+		mq_producer_free(p);
+	}
+}
+END_TEST
+
+START_TEST(a_transaction_that_took_too_long_can_be_given_up)
+{
+	EACH_WAY(tcp)
+	{
+		const char *topic = tcp ? "slow-tcp" : "slow";
+		mq_producer *p = kit_producer(&kit, tcp, "transactional.id", topic,
+					      "transaction.timeout.ms", "100", NULL);
+		struct tally tally = {0};
+		mq_error error;
+		int kind;
+
+		init(p);
+		begin(p);
+		send_to(p, topic, 0, "x", &tally);
+		kit_flush(p);
+		while (epoch_of(topic) == 0)
+			;
+		send_to(p, topic, 0, "y", &tally);
+		ck_assert_int_eq(
+		    kind_of(mq_producer_commit_transaction(p, KIT_WAIT_MS, &error), &error, &kind),
+		    MQ_E_INVALID_PRODUCER_EPOCH);
+		ck_assert_int_eq(kind, MQ_ERROR_ABORTABLE);
+		end(p, false);
+		transact(p, topic, &tally);
+		settle(p);
+		ck_assert_str_eq(committed(topic, 0), "1 ");
+		mq_producer_free(p);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -491,5 +609,12 @@ int main(void)
 	    a_member_that_is_none_cannot_commit_offsets,
 	};
 
-	return SUITE_RUN_WITH("transactions", setup, teardown, tests);
+	const TTest *const version_2[] = {
+	    the_version_is_the_one_the_broker_tells,
+	    a_transaction_that_took_too_long_can_be_given_up,
+	};
+
+	return SUITE_RUN_WITH("transactions", setup, teardown, tests) |
+	       SUITE_RUN_WITH("transactions of version 1", setup_version_1, teardown, tests) |
+	       SUITE_RUN_WITH("transactions of version 2", setup, teardown, version_2);
 }
