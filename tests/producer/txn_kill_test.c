@@ -3,12 +3,13 @@
  * and started again: transactions that commit, that abort, and producers that come
  * back as zombies after another has taken their place.
  *
- *     txn_kill_test [-k KILLS] [-s SEED] [-m MQ]
+ *     txn_kill_test [-k KILLS] [-s SEED] [-m MQ] [-t TRANSACTION_VERSION]
  *
  * In the end readers of committed records have to see every record of each committed
  * transaction once and in order, and none of an aborted one; one whose producer was
  * not told its outcome is there as a whole or not at all. Other readers see all that
- * was delivered.
+ * was delivered. libmq's consumer is one of the former and reads all the while, over
+ * every kill; librdkafka's, in kcat, reads all at the end.
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -18,6 +19,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <mq/consumer.h>
 #include <mq/mq.h>
 
 #include "producer/victim.h"
@@ -32,7 +34,8 @@ static struct {
 	int kills;
 	unsigned seed;
 	const char *mq;
-} options = {8, 0, "./mq"};
+	int version; /* of transactions */
+} options = {8, 0, "./mq", 2};
 
 enum outcome { COMMITTED, ABORTED, UNKNOWN };
 
@@ -220,41 +223,149 @@ static void *work(void *arg)
 
 struct seen {
 	uint8_t (*n)[TXNS_MAX][PARTITIONS]; /* by worker */
+	int last[WORKERS][PARTITIONS][2];   /* transaction and record */
 	long total;
 };
 
+static void seen_init(struct seen *seen)
+{
+	seen->n = calloc(WORKERS, sizeof(*seen->n));
+	if (!seen->n)
+		die("memory");
+	memset(seen->last, -1, sizeof(seen->last));
+	seen->total = 0;
+}
+
+/* A record "WORKER TXN I" of a partition. */
+static void see_record(struct seen *seen, int part, const char *value)
+{
+	int w, txn, i, *last;
+
+	if (part < 0 || part >= PARTITIONS || sscanf(value, "%d %d %d", &w, &txn, &i) != 3 ||
+	    w < 0 || w >= WORKERS || txn < 0 || txn >= TXNS_MAX) {
+		fault("a record nobody sent", NULL);
+		return;
+	}
+	last = seen->last[w][part];
+	if (txn < last[0] || (txn == last[0] && i <= last[1]))
+		fault("a record is there twice, or out of order", NULL);
+	last[0] = txn;
+	last[1] = i;
+	seen->n[w][txn][part]++;
+	seen->total++;
+}
+
 static void see(struct seen *seen, const char *isolation)
 {
-	int last[WORKERS][PARTITIONS][2], part, w, txn, i;
-	char command[600];
+	char command[600], value[40];
 	FILE *in;
+	int part;
 
-	memset(last, -1, sizeof(last));
-	seen->n = calloc(WORKERS, sizeof(*seen->n));
-	seen->total = 0;
+	seen_init(seen);
 	snprintf(command, sizeof(command),
 		 "kcat -C -b %s -t killed -o beginning -e -q -X check.crcs=true "
 		 "-X isolation.level=%s -f '%%p %%s\\n'",
 		 address, isolation);
 	in = popen(command, "r");
-	if (!in || !seen->n)
+	if (!in)
 		die("kcat");
-	while (fscanf(in, "%d %d %d %d", &part, &w, &txn, &i) == 4) {
-		if (part < 0 || part >= PARTITIONS || w < 0 || w >= WORKERS || txn < 0 ||
-		    txn >= workers[w].n_txns) {
-			fault("a record nobody sent", NULL);
-			continue;
-		}
-		if (txn < last[w][part][0] || (txn == last[w][part][0] && i <= last[w][part][1]))
-			fault("a record is there twice, or out of order", NULL);
-		last[w][part][0] = txn;
-		last[w][part][1] = i;
-		seen->n[w][txn][part]++;
-		seen->total++;
-	}
+	while (fscanf(in, "%d %39[^\n]", &part, value) == 2)
+		see_record(seen, part, value);
 	if (pclose(in) != 0)
 		fault("kcat has failed", NULL);
 }
+
+/* --- who reads along ------------------------------------------------------------------------ */
+
+static struct along {
+	pthread_t thread;
+	mq_consumer *consumer;
+	mq_topic_partition parts[PARTITIONS];
+	struct seen seen;
+	atomic_bool last; /* nothing comes any more */
+} along;
+
+static void along_poll(void)
+{
+	mq_error error = {MQ_OK, "", 0};
+	mq_records *records = mq_consumer_poll(along.consumer, 50, &error);
+	const mq_received *record;
+	char value[40];
+
+	if (!records)
+		fault("the reader has an error", &error);
+	while (records && (record = mq_records_next(records))) {
+		snprintf(value, sizeof(value), "%.*s", (int)record->value.size,
+			 (const char *)record->value.data);
+		see_record(&along.seen, record->partition, value);
+	}
+}
+
+static bool along_is_at(const mq_offsets *ends)
+{
+	int64_t at;
+
+	for (size_t i = 0; i < ends->n; i++)
+		if (mq_consumer_position(along.consumer, "killed", ends->items[i].partition,
+					 WAIT_MS, &at, NULL) != MQ_OK ||
+		    at < ends->items[i].offset)
+			return false;
+	return true;
+}
+
+static void *read_along(void *arg)
+{
+	double deadline;
+	const mq_offsets *ends;
+	mq_error error;
+
+	while (!atomic_load(&along.last) && !atomic_load(&faults))
+		along_poll();
+	if (mq_consumer_end_offsets(along.consumer, along.parts, PARTITIONS, WAIT_MS, &ends,
+				    &error) != MQ_OK) {
+		fault("the reader does not find the end", &error);
+		return arg;
+	}
+	deadline = now() + WAIT_MS / 1000.0;
+	while (!along_is_at(ends) && !atomic_load(&faults)) {
+		if (now() > deadline)
+			fault("the reader does not come to the end", NULL);
+		along_poll();
+	}
+	mq_consumer_result_free(ends);
+	return arg;
+}
+
+static void along_start(void)
+{
+	mq_conf *conf = mq_conf_new(MQ_ROLE_CONSUMER);
+	mq_error error = {MQ_OK, "", 0};
+
+	seen_init(&along.seen);
+	for (int i = 0; i < PARTITIONS; i++)
+		along.parts[i] = (mq_topic_partition){"killed", i};
+	if (conf && mq_conf_set(conf, "bootstrap.servers", address, &error) == MQ_OK &&
+	    mq_conf_set(conf, "isolation.level", "read_committed", &error) == MQ_OK &&
+	    mq_conf_set(conf, "auto.offset.reset", "earliest", &error) == MQ_OK &&
+	    mq_conf_set(conf, "reconnect.backoff.max.ms", "50", &error) == MQ_OK)
+		along.consumer = mq_consumer_new(conf, &error);
+	mq_conf_free(conf);
+	if (!along.consumer ||
+	    mq_consumer_assign(along.consumer, along.parts, PARTITIONS, &error) != MQ_OK) {
+		fault("the reader cannot begin", &error);
+		exit(EXIT_FAILURE);
+	}
+	pthread_create(&along.thread, NULL, read_along, NULL);
+}
+
+static void along_finish(void)
+{
+	atomic_store(&along.last, true);
+	pthread_join(along.thread, NULL);
+	mq_consumer_free(along.consumer);
+}
+
+/* --- what has to be there -------------------------------------------------------------------- */
 
 static bool is_whole(const struct txn *txn, const uint8_t *n)
 {
@@ -268,6 +379,10 @@ static void verify(long counts[3], struct seen *committed)
 
 	see(committed, "read_committed");
 	see(&all, "read_uncommitted");
+	along_finish();
+	if (memcmp(along.seen.n, committed->n, WORKERS * sizeof(*committed->n)) != 0)
+		fault("one reader of committed records has seen others than the other", NULL);
+	free(along.seen.n);
 	for (int w = 0; w < WORKERS; w++)
 		for (int t = 0; t < workers[w].n_txns; t++) {
 			const struct txn *txn = &workers[w].txns[t];
@@ -323,6 +438,8 @@ static int run(void)
 	}
 	for (int i = 0; i < WORKERS; i++)
 		pthread_create(&threads[i], NULL, work, &workers[i]);
+	(void)wait_finished(1);
+	along_start();
 	while (n_kills < options.kills && wait_finished(n_finished + 5)) {
 		pause_s((double)(rand_r(&options.seed) % 100) / 1000);
 		n_in_txn += atomic_load(&n_open) > 0;
@@ -353,10 +470,11 @@ static int run(void)
 
 int main(int argc, char **argv)
 {
+	char conf[100];
 	int option, status;
 
 	options.seed = (unsigned)time(NULL);
-	while ((option = getopt(argc, argv, "k:s:m:")) != -1)
+	while ((option = getopt(argc, argv, "k:s:m:t:")) != -1)
 		switch (option) {
 		case 'k':
 			options.kills = atoi(optarg);
@@ -367,8 +485,12 @@ int main(int argc, char **argv)
 		case 'm':
 			options.mq = optarg;
 			break;
+		case 't':
+			options.version = atoi(optarg);
+			break;
 		default:
-			fprintf(stderr, "usage: txn_kill_test [-k KILLS] [-s SEED] [-m MQ]\n");
+			fprintf(stderr, "usage: txn_kill_test [-k KILLS] [-s SEED] [-m MQ] "
+					"[-t TRANSACTION_VERSION]\n");
 			return 2;
 		}
 	if (system("kcat -V >/dev/null 2>&1") != 0) {
@@ -376,7 +498,10 @@ int main(int argc, char **argv)
 		return 77;
 	}
 	printf("seed %u\n", options.seed);
-	configure(PARTITIONS, "transaction.state.log.num.partitions=2\n");
+	snprintf(conf, sizeof(conf),
+		 "transaction.state.log.num.partitions=2\nmq.transaction.version=%d\n",
+		 options.version);
+	configure(PARTITIONS, conf);
 	status = run();
 	if (status == EXIT_SUCCESS)
 		temp_dir_remove(dir);
