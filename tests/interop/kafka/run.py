@@ -15,7 +15,7 @@ from broker import Broker, kcat  # noqa: E402
 from groups_in_kafka import GroupsInKafka  # noqa: E402, F401
 from groups_on_libmq import GroupsOnLibmq  # noqa: E402, F401
 from produce_into_kafka import ProduceIntoKafka  # noqa: E402, F401
-from transactions import TransactionsOnKafka, TransactionsOnLibmq  # noqa: E402, F401
+from transactions import JavaTransactionsOnLibmq, TransactionsOnKafka, TransactionsOnLibmq  # noqa: E402, F401
 
 LINES = [b'line %d of the file' % i for i in range(20000)]
 CODECS = ('none', 'gzip', 'snappy', 'lz4', 'zstd')

@@ -11,6 +11,7 @@ from broker import kcat, until  # noqa: E402
 
 WORK = os.path.join(os.path.abspath(os.environ.get('builddir', '.')), 'kafka')
 JARS = os.path.join(WORK, 'jars')
+JARS_4 = os.path.join(WORK, 'jars-4')
 
 
 def skip(why):
@@ -22,20 +23,24 @@ def fetch_jars():
     for program in ('java', 'mvn'):
         if shutil.which(program) is None:
             skip(program + ' is not installed')
-    if os.path.isdir(JARS):
-        return
     os.makedirs(WORK, exist_ok=True)
     shutil.copy(os.path.join(HERE, 'pom.xml'), WORK)
-    r = subprocess.run(['mvn', '-q', '-B', 'dependency:copy-dependencies', '-DoutputDirectory=' + JARS + '.new'],
-                       cwd=WORK, timeout=600)
-    if r.returncode != 0:
-        skip('the jars could not be fetched')
-    os.rename(JARS + '.new', JARS)
+    for jars, version in ((JARS, '3.9.0'), (JARS_4, '4.0.0')):
+        if os.path.isdir(jars):
+            continue
+        r = subprocess.run(['mvn', '-q', '-B', 'dependency:copy-dependencies', '-Dkafka.version=' + version,
+                            '-DoutputDirectory=' + jars + '.new'], cwd=WORK, timeout=600)
+        if r.returncode != 0:
+            skip('the jars could not be fetched')
+        os.rename(jars + '.new', jars)
 
 
-def java(main, *args, stdin=None, check=True):
-    r = subprocess.run(['java', '-Xmx512m', '-cp', os.path.join(JARS, '*'), main, *args], input=stdin,
-                       capture_output=True, timeout=180)
+def java_command(main, *args, jars=JARS):
+    return ['java', '-Xmx512m', '-cp', os.path.join(jars, '*'), main, *args]
+
+
+def java(main, *args, stdin=None, check=True, jars=JARS):
+    r = subprocess.run(java_command(main, *args, jars=jars), input=stdin, capture_output=True, timeout=180)
     if check and r.returncode != 0:
         raise AssertionError('%s: %d\n%s\n%s' % (main, r.returncode, r.stdout.decode()[-3000:], r.stderr.decode()[-3000:]))
     return r.stdout.decode()
@@ -44,13 +49,14 @@ def java(main, *args, stdin=None, check=True):
 class Kafka:
     """A broker in a directory; it keeps its data and its port from start to start."""
 
-    def __init__(self, folder, **conf):
+    def __init__(self, folder, jars=JARS, **conf):
         ports = []
         for _ in range(2):
             with socket.socket() as s:
                 s.bind(('127.0.0.1', 0))
                 ports.append(s.getsockname()[1])
         self.folder = folder
+        self.jars = jars
         self.process = None
         self.address = '127.0.0.1:%d' % ports[0]
         self.conf = os.path.join(folder, 'kafka.properties')
@@ -70,12 +76,13 @@ offsets.topic.num.partitions=1
 ''' % (ports[1], ports[0], ports[1], ports[0], folder, folder))
             for key, value in conf.items():
                 f.write('%s=%s\n' % (key.replace('_', '.'), value))
-        java('kafka.tools.StorageTool', 'format', '-t', 'AAAAAAAAQACAAAAAAAAAAQ', '-c', self.conf)
+        java('kafka.tools.StorageTool', 'format', '-t', 'AAAAAAAAQACAAAAAAAAAAQ', '-c', self.conf,
+             jars=jars)
 
     def launch(self):
         with open(os.path.join(self.folder, 'kafka.out'), 'a') as out:
-            self.process = subprocess.Popen(['java', '-Xmx512m', '-cp', os.path.join(JARS, '*'), 'kafka.Kafka',
-                                             self.conf], stdout=out, stderr=out)
+            self.process = subprocess.Popen(java_command('kafka.Kafka', self.conf, jars=self.jars),
+                                            stdout=out, stderr=out)
 
     def ready(self):
         if self.process.poll() is not None:
