@@ -10,6 +10,9 @@
 
 #define COMMAND "producer-perf-test"
 
+/* A transaction is committed after this time, unless another is given. */
+#define TRANSACTION_MS 3000
+
 /* How long what is queued at the end is waited for. */
 #define CLOSE_MS 600000
 
@@ -26,11 +29,12 @@ struct window {
 
 struct perf {
 	const char *topic, *payload_file, *delimiter, *config, *bootstrap;
-	const char *throughput_text;
-	int64_t n_records;
+	const char *throughput_text, *transactional_id;
+	int64_t n_records, transaction_ms;
 	double throughput;
 	int32_t record_size;
 	bool monotonic, print_metrics, json, given_records, given_size, given_throughput;
+	bool transactional, given_transaction_ms;
 	struct opt_list properties; /* of --producer-props, and the words behind it */
 	const struct opt_set *set;
 
@@ -306,26 +310,80 @@ static void pace(const struct perf *p, int64_t i, int64_t began_us)
 	nanosleep(&t, NULL);
 }
 
-static int send_all(struct perf *p)
+/* Begins a transaction before the first of its records; *began_ms: when, 0: none is
+ * open. */
+static int begin(struct perf *p, int64_t *began_ms)
 {
-	int64_t began_us = now_us();
 	mq_error error;
 
-	p->all.since_ms = p->window.since_ms = now_ms();
-	for (int64_t i = 0; i < p->n_records; i++) {
-		mq_record record = {.topic = p->topic};
-		size_t at = p->n_payloads > 1 ? (size_t)rand() % p->n_payloads : 0;
+	if (!p->transactional || *began_ms)
+		return -1;
+	if (mq_producer_begin_transaction(p->producer, &error) != MQ_OK)
+		return fail_error(COMMAND, &error);
+	*began_ms = now_ms();
+	return -1;
+}
 
-		record.value = p->payloads[at];
-		if (p->monotonic)
-			record.value =
-			    mq_mem(p->text, (size_t)snprintf(p->text, 32, "%lld", (long long)i));
+/* Commits one that is old enough, or the last. */
+static int commit(struct perf *p, int64_t *began_ms, bool last)
+{
+	mq_error error;
+
+	if (!*began_ms || (!last && now_ms() - *began_ms < p->transaction_ms))
+		return -1;
+	if (mq_producer_commit_transaction(p->producer, CLOSE_MS, &error) != MQ_OK)
+		return fail_error(COMMAND, &error);
+	*began_ms = 0;
+	return -1;
+}
+
+static int send_one(struct perf *p, int64_t i)
+{
+	mq_record record = {.topic = p->topic};
+	size_t at = p->n_payloads > 1 ? (size_t)rand() % p->n_payloads : 0;
+	mq_error error;
+
+	record.value = p->payloads[at];
+	if (p->monotonic)
+		record.value = mq_mem(p->text, (size_t)snprintf(p->text, 32, "%lld", (long long)i));
+	if (mq_producer_send(p->producer, &record, on_sent,
+			     pack(now_ms() - p->all.since_ms, record.value.size), &error) != MQ_OK)
+		return fail_error(COMMAND, &error);
+	return -1;
+}
+
+static int send_all(struct perf *p)
+{
+	int64_t began_us = now_us(), txn_ms = 0;
+	int code = -1;
+
+	p->all.since_ms = p->window.since_ms = now_ms();
+	for (int64_t i = 0; code == -1 && i < p->n_records; i++) {
 		pace(p, i, began_us);
-		if (mq_producer_send(p->producer, &record, on_sent,
-				     pack(now_ms() - p->all.since_ms, record.value.size),
-				     &error) != MQ_OK)
-			return fail_error(COMMAND, &error);
+		code = begin(p, &txn_ms);
+		if (code == -1)
+			code = send_one(p, i);
+		if (code == -1)
+			code = commit(p, &txn_ms, i == p->n_records - 1);
 	}
+	return code;
+}
+
+/* Transactions are on if one of their options is given, or the key is set. */
+static int set_transactions(struct perf *p, mq_conf *conf)
+{
+	const char *id = mq_conf_get(conf, "transactional.id");
+	char made[60];
+	mq_error error;
+
+	p->transactional = p->given_transaction_ms || p->transactional_id || id;
+	if (!p->transactional || (id && !p->transactional_id))
+		return -1;
+	snprintf(made, sizeof(made), "performance-producer-%08x%08x", (unsigned)rand(),
+		 (unsigned)now_us());
+	if (mq_conf_set(conf, "transactional.id", p->transactional_id ? p->transactional_id : made,
+			&error) != MQ_OK)
+		return fail_error(COMMAND, &error);
 	return -1;
 }
 
@@ -346,9 +404,12 @@ static int open_producer(struct perf *p)
 	if (code == -1 && p->bootstrap &&
 	    mq_conf_set(conf, "bootstrap.servers", p->bootstrap, &error) != MQ_OK)
 		code = fail_error(COMMAND, &error);
+	if (code == -1)
+		code = set_transactions(p, conf);
 	if (code == -1) {
 		p->producer = mq_producer_new(conf, &error);
-		if (!p->producer)
+		if (!p->producer || (p->transactional &&
+				     mq_producer_init_transactions(p->producer, CLOSE_MS, &error)))
 			code = fail_error(COMMAND, &error);
 	}
 	mq_conf_free(conf);
@@ -400,12 +461,14 @@ static int check(struct perf *p)
 					   "--payload-monotonic is wanted");
 	if (p->given_size && p->record_size <= 0)
 		return opt_mistake(p->set, "--record-size has to be above 0");
+	if (p->given_transaction_ms && p->transaction_ms <= 0)
+		return opt_mistake(p->set, "--transaction-duration-ms has to be above 0");
 	return -1;
 }
 
 int cmd_producer_perf_test(int argc, char **argv)
 {
-	struct perf p = {.delimiter = "\\n"};
+	struct perf p = {.delimiter = "\\n", .transaction_ms = TRANSACTION_MS};
 	const struct opt opts[] = {
 	    {"topic", OPT_STRING, &p.topic, "TOPIC", "the topic to send to", NULL},
 	    {"num-records", OPT_LONG, &p.n_records, "N", "how many records", &p.given_records},
@@ -423,6 +486,10 @@ int cmd_producer_perf_test(int argc, char **argv)
 	    {"producer.config", OPT_STRING, &p.config, "FILE", "properties of the producer", NULL},
 	    {"bootstrap-server", OPT_STRING, &p.bootstrap, "HOST:PORT,...",
 	     "bootstrap.servers of the producer", NULL},
+	    {"transactional-id", OPT_STRING, &p.transactional_id, "ID",
+	     "transactional.id of the producer, which sends in transactions", NULL},
+	    {"transaction-duration-ms", OPT_LONG, &p.transaction_ms, "MS",
+	     "commit transactions after this time; 3000 if left out", &p.given_transaction_ms},
 	    {"print-metrics", OPT_FLAG, &p.print_metrics, NULL, "print the producer's counters",
 	     NULL},
 	    {"json", OPT_FLAG, &p.json, NULL, "print each line as JSON", NULL},

@@ -7,7 +7,7 @@ import tempfile
 import threading
 import unittest
 
-from broker import DEADLINE, MQ, Broker, kcat
+from broker import DEADLINE, MQ, Broker, kcat, until
 
 
 class Producer(unittest.TestCase):
@@ -178,10 +178,29 @@ class Producer(unittest.TestCase):
         self.assertEqual(total['metrics']['records-delivered'], 500)
         self.assertGreater(total['averageLatencyMs'], 0)
 
+    def test_perf_test_in_transactions(self):
+        """By either flag or the key; an id that is not given is made."""
+        for i, (args, name) in enumerate(((('--transactional-id', 'perf-1', '--transaction-duration-ms', '20'), 'perf-1'),
+                                          (('--transaction-duration-ms', '20'), r'performance-producer-[0-9a-f]{16}'),
+                                          (('--producer-props', 'transactional.id=perf-3'), 'perf-3'))):
+            with self.subTest(args=args):
+                topic = 'perf-txn-%d' % i
+                r = subprocess.run([MQ, 'producer-perf-test', '--topic', topic, '--num-records', '300', '--record-size',
+                                    '100', '--throughput', '2000', '--bootstrap-server', self.broker.address, *args],
+                                   capture_output=True, text=True, timeout=DEADLINE)
+                self.assertEqual((r.returncode, r.stderr), (0, ''))
+                self.assertRegex(r.stdout, r'^300 records sent, ')
+                until('markers are written', lambda: re.search(
+                    r'(?m)^%s\s+\d+\s+\d+\s+CompleteCommit' % name, self.broker.mq('transactions', 'list')))
+                self.assertEqual(len(self.records(topic)), 300)
+        epoch = int(self.broker.mq('transactions', 'describe', '--transactional-id', 'perf-1').split('perf-1')[1].split()[1])
+        self.assertGreater(epoch, 2)  # one a transaction
+
     def test_perf_test_tells_wrong_flags(self):
         base = ['--topic', 't', '--num-records', '1', '--throughput', '-1']
         for args, why in ((base, 'exactly one of'), (base + ['--record-size', '0'], 'above 0'),
                           (base[:4] + ['--record-size', '1'], '--throughput is missing'),
+                          (base + ['--record-size', '1', '--transaction-duration-ms', '0'], 'above 0'),
                           (base[:5] + ['fast', '--record-size', '1'], '"fast"')):
             r = subprocess.run([MQ, 'producer-perf-test', *args], capture_output=True, text=True, timeout=DEADLINE)
             self.assertEqual(r.returncode, 2, args)
