@@ -168,10 +168,11 @@ struct mq_core {
 	struct mq_cluster *cluster;
 	struct mq_registry *registry; /* topics.c */
 	int32_t broker_id;
-	const char *cluster_id;  /* the store's */
-	struct mq_map topics;    /* by name */
-	struct mq_map topic_ids; /* by id */
-	struct mq_list waiting;  /* struct mq_wait */
+	const char *cluster_id;      /* the store's */
+	struct mq_map topics;        /* by name */
+	struct mq_topic *last_topic; /* that was found by name; not a reference; may be NULL */
+	struct mq_map topic_ids;     /* by id */
+	struct mq_list waiting;      /* struct mq_wait */
 	struct mq_deadlines deadlines;
 	int64_t store_due_us; /* what the store last said */
 	int64_t armed_us;     /* what rearm() or a tick last said */

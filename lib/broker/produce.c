@@ -39,7 +39,8 @@ static MQ_HOT void finish(struct mq_task *task)
 	struct mq_call *call = produce->call;
 
 	for (int32_t i = 0; i < produce->n; i++) {
-		mq_buf_deinit(&produce->parts[i].own);
+		if (produce->parts[i].own.data)
+			mq_buf_deinit(&produce->parts[i].own);
 		mq_topic_unref(core, produce->parts[i].topic);
 	}
 	if (produce->verdict)
@@ -112,13 +113,16 @@ static struct mq_produce *prepare(struct mq_core *core, struct mq_call *call)
 {
 	const struct mq_produce_request *request = call->request;
 	struct mq_arena *arena = &call->arena;
-	struct mq_produce *produce = mq_arena_array(arena, 1, sizeof(*produce));
 	struct mq_produce_part *part;
+	struct mq_produce *produce;
 	size_t n = 0;
 
 	for (int32_t t = 0; t < request->n_topic_data; t++)
 		n += (size_t)MQ_MAX(request->topic_data[t].n_partition_data, 0);
-	if (!produce || n > INT32_MAX)
+	if (n > MQ_MIN((size_t)INT32_MAX, (SIZE_MAX - sizeof(*produce)) / sizeof(*part)))
+		return NULL;
+	produce = mq_arena_array(arena, 1, sizeof(*produce) + n * sizeof(*part));
+	if (!produce)
 		return NULL;
 	produce->core = core;
 	produce->call = call;
@@ -127,9 +131,9 @@ static struct mq_produce *prepare(struct mq_core *core, struct mq_call *call)
 	produce->wait.end = end;
 	mq_list_init(&produce->finish.node);
 	produce->n = (int32_t)n;
-	produce->parts = part = mq_arena_array(arena, n, sizeof(*part));
+	part = produce->parts;
 	produce->response = mq_new(arena, mq_produce_response, 1);
-	if (!produce->parts || !produce->response)
+	if (!produce->response)
 		return NULL;
 	produce->response->n_responses = MQ_MAX(request->n_topic_data, 0);
 	produce->response->responses =
@@ -162,6 +166,18 @@ static bool is_admin(const struct mq_call *call)
 	return mq_bytes_eq(call->client_id, mq_str("__admin_client"));
 }
 
+static void take_conf(struct mq_produce_conf *out, const struct mq_topic_conf *conf)
+{
+	out->max_message_bytes = MQ_MAX(conf->log.max_message_bytes, 0);
+	out->timestamp_before_max_ms = conf->timestamp_before_max_ms;
+	out->timestamp_after_max_ms = conf->timestamp_after_max_ms;
+	out->compression = conf->compression;
+	out->compression_level = conf->compression_level;
+	out->isr_min = conf->isr_min;
+	out->compacted = conf->log.cleanup_policy & MQ_CLEANUP_COMPACT;
+	out->log_append_time = conf->log_append_time;
+}
+
 /* [L] */
 static void resolve_part(struct mq_produce *produce, struct mq_produce_part *part,
 			 struct mq_topic *topic)
@@ -183,7 +199,7 @@ static void resolve_part(struct mq_produce *produce, struct mq_produce_part *par
 		mq_produce_fail(part, err, NULL);
 		return;
 	}
-	part->conf = topic->conf;
+	take_conf(&part->conf, &topic->conf);
 	part->ready = true;
 }
 
@@ -240,6 +256,13 @@ static MQ_HOT void append_all(struct mq_produce *produce, struct mq_list *tasks)
 		mq_produce_join(produce, tasks);
 }
 
+/* The common case, found out without the lock: one batch, which this thread has written,
+ * and nobody else knows of it any more. */
+static bool is_done(const struct mq_produce *produce)
+{
+	return produce->n == 1 && produce->parts[0].write && atomic_load(&produce->pending) == 1;
+}
+
 /* The thread that brought the call has done its part. */
 static void step_back(struct mq_produce *produce)
 {
@@ -248,6 +271,10 @@ static void step_back(struct mq_produce *produce)
 	struct mq_list tasks;
 	mq_err err;
 
+	if (is_done(produce)) {
+		finish(&produce->finish);
+		return;
+	}
 	mq_core_enter(core, &tasks);
 	if (produce->pending > 1) {
 		err = mq_wait_start(core, &produce->wait, produce->call,

@@ -15,6 +15,16 @@
 
 struct mq_produce;
 
+/* What an append goes by of its topic's configuration, as it was when the request
+ * came. The names are those of struct mq_topic_conf and struct mq_log_conf. */
+struct mq_produce_conf {
+	int64_t max_message_bytes;
+	int64_t timestamp_before_max_ms, timestamp_after_max_ms;
+	int compression, compression_level;
+	int32_t isr_min;
+	bool compacted, log_append_time;
+};
+
 struct mq_produce_part {
 	struct mq_partition_append append;
 	struct mq_produce *produce;
@@ -22,8 +32,8 @@ struct mq_produce_part {
 	struct mq_produce_response_partition *out;
 	struct mq_topic *topic; /* a reference */
 	struct mq_partition *partition;
-	struct mq_topic_conf conf; /* as it was when the request came */
-	bool transactional;        /* and of whom */
+	struct mq_produce_conf conf;
+	bool transactional; /* and of whom */
 	int16_t producer_epoch;
 	int32_t base_sequence;
 	int64_t producer_id;
@@ -45,10 +55,11 @@ struct mq_produce {
 	mq_err verdict; /* not MQ_OK: the call as a whole ends with it */
 	bool expired;   /* timeout_ms has passed */
 	bool failed;    /* some partition has an error */
-	int pending;    /* parts not done, and one for the thread that brought the call, for
-			 * a join, for each write left to a task */
+	/* Parts not done, and one for the thread that brought the call, for a join, for each
+	 * write left to a task. Lowered with the lock. */
+	atomic_int pending;
 	int32_t n;
-	struct mq_produce_part *parts;
+	struct mq_produce_part parts[];
 };
 
 /* The outcome of a part. text may be NULL. */

@@ -97,9 +97,9 @@ static mq_err validate(struct check *check, mq_error *error)
 {
 	const struct mq_produce_part *part = check->part;
 	struct mq_batch_rules rules = {
-	    .size_max = (size_t)MQ_MAX(part->conf.log.max_message_bytes, 0),
+	    .size_max = (size_t)part->conf.max_message_bytes,
 	    .plain_size_max = MQ_PLAIN_BYTES_MAX,
-	    .key_required = part->conf.log.cleanup_policy & MQ_CLEANUP_COMPACT,
+	    .key_required = part->conf.compacted,
 	    .zstd_allowed = part->produce->call->api_version >= 7,
 	    .log_append_time = part->conf.log_append_time,
 	    .now_ms = part->produce->now_ms,
@@ -137,7 +137,7 @@ static mq_err check_transaction(const struct check *check, mq_error *error)
 static mq_err recode(struct check *check, mq_error *error)
 {
 	const struct mq_batch *batch = &check->findings.batch;
-	const struct mq_topic_conf *conf = &check->part->conf;
+	const struct mq_produce_conf *conf = &check->part->conf;
 	struct mq_codec_scratch *out_scratch = NULL;
 	struct mq_record_view record;
 	struct mq_record_iter it;
@@ -189,7 +189,7 @@ static mq_err recode(struct check *check, mq_error *error)
 static mq_err run(struct check *check, mq_error *error)
 {
 	const struct mq_produce_part *part = check->part;
-	const struct mq_topic_conf *conf = &part->conf;
+	const struct mq_produce_conf *conf = &part->conf;
 	mq_err err = gather(check, error);
 
 	if (!err && part->produce->call->api_version < 3 && is_legacy(check))
@@ -203,10 +203,10 @@ static mq_err run(struct check *check, mq_error *error)
 		err = recode(check, error);
 	if (err)
 		return err;
-	if (check->size > (size_t)MQ_MAX(conf->log.max_message_bytes, 0))
+	if (check->size > (size_t)conf->max_message_bytes)
 		return mq_fail(error, MQ_E_MESSAGE_TOO_LARGE,
 			       "the batch has %zu bytes, the topic allows %lld", check->size,
-			       (long long)conf->log.max_message_bytes);
+			       (long long)conf->max_message_bytes);
 	if (conf->log_append_time)
 		mq_batch_set_log_append_time(check->data, part->produce->now_ms);
 	else if (check->findings.max_timestamp != check->findings.batch.max_timestamp)

@@ -75,14 +75,20 @@ void mq_topic_unlink(struct mq_core *core, struct mq_topic *topic)
 {
 	mq_map_del(&core->topics, topic->name, topic->name_bytes.size);
 	mq_map_del(&core->topic_ids, topic->id.b, sizeof(topic->id.b));
+	if (core->last_topic == topic)
+		core->last_topic = NULL;
 }
 
 MQ_HOT struct mq_topic *mq_topic_find(struct mq_core *core, mq_bytes name)
 {
-	struct mq_topic *topic = mq_map_get(&core->topics, name.data, name.size);
+	struct mq_topic *topic = core->last_topic;
 
-	if (topic)
+	if (!topic || !mq_bytes_eq(topic->name_bytes, name))
+		topic = mq_map_get(&core->topics, name.data, name.size);
+	if (topic) {
+		core->last_topic = topic;
 		mq_topic_ref(topic);
+	}
 	return topic;
 }
 

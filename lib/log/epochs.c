@@ -22,13 +22,11 @@ MQ_HOT bool mq_epochs_is_new(const struct mq_epochs *epochs, int32_t epoch)
 	return epoch > mq_epochs_last(epochs);
 }
 
-MQ_HOT bool mq_epochs_reserve(struct mq_epochs *epochs, size_t n)
+bool mq_epochs_grow(struct mq_epochs *epochs, size_t n)
 {
 	size_t capacity = epochs->capacity ? epochs->capacity : 4;
 	struct mq_epoch *all;
 
-	if (epochs->capacity - epochs->n >= n)
-		return true;
 	while (capacity - epochs->n < n)
 		capacity *= 2;
 	all = mq_reallocarray(epochs->all, capacity, sizeof(*all));

@@ -33,7 +33,11 @@ void mq_epochs_deinit(struct mq_epochs *epochs);
 bool mq_epochs_is_new(const struct mq_epochs *epochs, int32_t epoch);
 
 /* Room for n more, so that assigning them cannot fail. */
-bool mq_epochs_reserve(struct mq_epochs *epochs, size_t n);
+bool mq_epochs_grow(struct mq_epochs *epochs, size_t n) MQ_COLD;
+static inline bool mq_epochs_reserve(struct mq_epochs *epochs, size_t n)
+{
+	return epochs->capacity - epochs->n >= n || mq_epochs_grow(epochs, n);
+}
 
 /* An epoch that is newer than the last begins at offset; others change nothing. */
 void mq_epochs_assign(struct mq_epochs *epochs, int32_t epoch, int64_t offset);

@@ -16,13 +16,11 @@ void mq_index_deinit(struct mq_index *index)
 	index->n_tail = index->capacity = 0;
 }
 
-MQ_HOT bool mq_index_reserve(struct mq_index *index, uint32_t n)
+bool mq_index_grow(struct mq_index *index, uint32_t n)
 {
 	uint32_t capacity = index->capacity ? index->capacity : 8;
 	void *tail;
 
-	if (index->capacity - index->n_tail >= n)
-		return true;
 	while (capacity - index->n_tail < n)
 		capacity *= 2;
 	tail = mq_reallocarray(index->tail, capacity, index->entry_size);

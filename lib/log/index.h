@@ -43,8 +43,12 @@ static inline uint32_t mq_index_n(const struct mq_index *index)
 	return index->n_file + index->n_tail;
 }
 
-/* Room for one more entry, so that the next mq_index_add cannot fail. */
-bool mq_index_reserve(struct mq_index *index, uint32_t n);
+/* Room for n more entries, so that as many calls of mq_index_add cannot fail. */
+bool mq_index_grow(struct mq_index *index, uint32_t n) MQ_COLD;
+static inline bool mq_index_reserve(struct mq_index *index, uint32_t n)
+{
+	return index->capacity - index->n_tail >= n || mq_index_grow(index, n);
+}
 uint8_t *mq_index_add(struct mq_index *index);
 
 /* The last entry in the tail, or NULL. */

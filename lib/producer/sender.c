@@ -465,7 +465,7 @@ static struct mq_produce_call *call_get(struct mq_producer *p)
 /* Takes the next request that is ready. The lock is held. */
 static struct mq_produce_call *call_take(struct mq_producer *p, int64_t now_us)
 {
-	struct mq_produce_call *call = call_get(p);
+	struct mq_produce_call *call = mq_list_empty(&p->acc.active) ? NULL : call_get(p);
 
 	if (!call)
 		return NULL;
