@@ -539,7 +539,8 @@ static MQ_HOT void write_end_locked(struct mq_log *log, struct mq_list *done)
 		mq_list_entry(node, struct mq_append, node)->err =
 		    w->errnum ? MQ_E_KAFKA_STORAGE_ERROR : MQ_OK;
 	mq_list_append(done, &w->appends);
-	mq_buf_deinit(&w->epochs);
+	if (w->epochs.data)
+		mq_buf_deinit(&w->epochs);
 	w->n = 0;
 	w->size = 0;
 	w->errnum = 0;

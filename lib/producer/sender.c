@@ -325,6 +325,8 @@ static void start_client(struct mq_produce_call *call, int64_t now_us)
 
 static const char *direct_text(mq_err err)
 {
+	if (err == MQ_OK)
+		return "";
 	if (err == MQ_E_CONNECT)
 		return "no broker of this name runs in this process";
 	if (err == MQ_E_TIMED_OUT)

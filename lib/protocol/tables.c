@@ -2,6 +2,7 @@
  * The tables: the message files read again, for the names of the fields, for the
  * numbers of the structs, and each list as rows.
  */
+#include "base/hint.h"
 #include "protocol/api.h"
 #include "protocol/messages.h"
 #include "protocol/plan.h"
@@ -46,7 +47,7 @@ static const struct mq_struct *const structs[] = {
 #undef MQ_STRUCT
 #undef MQ_MESSAGE
 
-void *_Atomic *mq_struct_image(const struct mq_struct *s)
+MQ_HOT void *_Atomic *mq_struct_image(const struct mq_struct *s)
 {
 	static void *_Atomic images[sizeof(structs) / sizeof(structs[0])];
 
