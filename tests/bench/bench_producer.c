@@ -34,7 +34,7 @@
 #define VALUE_MAX  1024
 #define N_SETTINGS 4
 
-/* The latency of one record at a time: how many, and how far apart. */
+/* The latency of one record at a time: how many, and how far apart each side's are. */
 #define LATENCIES  2000
 #define APART_S    1e-3
 #define SPIN_S     150e-6
@@ -402,7 +402,8 @@ static long switches_of_others(void)
 	return all.ru_nvcsw - own.ru_nvcsw;
 }
 
-/* The two take turns, so that neither finds warm what the other has just used. */
+/* The two take turns, so that neither finds warm what the other has just used: each
+ * once in apart_s, half of that after the other. */
 static void take_latency(const struct run *run, mq_producer *producer, int file, double apart_s,
 			 struct latency *latency)
 {
@@ -412,9 +413,9 @@ static void take_latency(const struct run *run, mq_producer *producer, int file,
 
 	latency->switches = -(double)switches_of_others();
 	for (int i = 0; i < LATENCIES; i++) {
-		wait_until(at += apart_s);
+		wait_until(at += apart_s / 2);
 		mq[i] = send_us(producer, &record);
-		wait_until(at += apart_s);
+		wait_until(at += apart_s / 2);
 		floor[i] = publish_us(file, i);
 	}
 	latency->switches += (double)switches_of_others();
