@@ -53,11 +53,9 @@ static mq_err check(const mq_producer *producer, mq_error *error)
 MQ_HOT mq_err mq_producer_send(mq_producer *producer, const mq_record *record, mq_sent_cb *done,
 			       void *arg, mq_error *error)
 {
-	mq_err err = check(producer, error);
-
-	if (err == MQ_OK)
-		err = mq_prod_check_record(record, error);
-	return err == MQ_OK ? mq_prod_send(producer, record, done, arg, error) : err;
+	if (!producer || is_foreign(producer))
+		return check(producer, error);
+	return mq_prod_send(producer, record, done, arg, error);
 }
 
 struct mq_future {

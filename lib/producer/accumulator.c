@@ -177,11 +177,9 @@ void mq_acc_deinit(struct mq_acc *acc)
 
 static int32_t round_robin(struct mq_acc_topic *topic)
 {
-	uint32_t turn = topic->counter++ & INT32_MAX;
-
 	if (topic->n_available > 0)
-		return topic->available[turn % (uint32_t)topic->n_available];
-	return (int32_t)(turn % (uint32_t)topic->n);
+		return mq_acc_next_part(topic)->index;
+	return (int32_t)((topic->counter++ & INT32_MAX) % (uint32_t)topic->n);
 }
 
 /* A partition for as many bytes as one batch takes, then another (KIP-794). */
@@ -301,24 +299,15 @@ static size_t put(struct mq_builder *builder, const mq_record *record, int64_t t
 MQ_HOT mq_err mq_acc_append(struct mq_acc *acc, struct mq_acc_batch *batch, const mq_record *record,
 			    int64_t timestamp, mq_sent_cb *done, void *arg)
 {
-	struct mq_sent_run *run = batch->n_runs ? &batch->runs[batch->n_runs - 1] : NULL;
-	bool same = run && run->done == done && run->arg == arg && run->timestamp == timestamp;
+	struct mq_sent_run *run = mq_acc_same_run(batch, timestamp, done, arg);
 	size_t size;
 
-	if (!same && batch->n_runs == batch->runs_capacity && !runs_grow(batch))
+	if (!run && batch->n_runs == batch->runs_capacity && !runs_grow(batch))
 		return MQ_E_NOMEM;
 	size = put(&batch->builder, record, timestamp);
 	if (size == 0)
 		return MQ_E_FULL;
-	if (same)
-		run->n++;
-	else
-		batch->runs[batch->n_runs++] = (struct mq_sent_run){done, arg, timestamp, 1};
-	if (batch->part->index == batch->part->topic->sticky)
-		batch->part->topic->sticky_bytes += size;
-	acc->counters.records_queued++;
-	acc->counters.records_waiting++;
-	acc->counters.bytes_queued += size;
+	mq_acc_count(acc, batch, run, size, timestamp, done, arg);
 	return MQ_OK;
 }
 

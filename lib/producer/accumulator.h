@@ -219,6 +219,14 @@ static inline struct mq_acc_topic *mq_acc_same_topic(const struct mq_acc *acc, c
 struct mq_acc_part *mq_acc_choose(struct mq_acc *acc, struct mq_acc_topic *topic,
 				  const mq_record *record, mq_error *error);
 
+/* The next in turn of the partitions that have a leader; there is one. */
+static inline struct mq_acc_part *mq_acc_next_part(struct mq_acc_topic *topic)
+{
+	uint32_t turn = topic->counter++ & INT32_MAX;
+
+	return topic->parts[topic->available[turn % (uint32_t)topic->n_available]];
+}
+
 /* The batch of the partition that takes records; NULL: there is none. */
 static inline struct mq_acc_batch *mq_acc_open_batch(const struct mq_acc_part *part)
 {
@@ -238,6 +246,54 @@ mq_err mq_acc_open(struct mq_acc *acc, struct mq_acc_part *part, size_t size, in
 /* Encodes a record into an open batch. MQ_E_FULL: it has no room; MQ_E_NOMEM. */
 mq_err mq_acc_append(struct mq_acc *acc, struct mq_acc_batch *batch, const mq_record *record,
 		     int64_t timestamp, mq_sent_cb *done, void *arg);
+
+/* The last run of callbacks if one more record belongs to it, else NULL. */
+static inline struct mq_sent_run *mq_acc_same_run(const struct mq_acc_batch *batch,
+						  int64_t timestamp, mq_sent_cb *done, void *arg)
+{
+	struct mq_sent_run *run = batch->runs + batch->n_runs - 1;
+
+	return batch->n_runs > 0 && run->done == done && run->arg == arg &&
+		       run->timestamp == timestamp
+		   ? run
+		   : NULL;
+}
+
+/* Counts a record that was encoded; run is the one it belongs to, NULL: a new one,
+ * for which there is room. */
+static inline void mq_acc_count(struct mq_acc *acc, struct mq_acc_batch *batch,
+				struct mq_sent_run *run, size_t size, int64_t timestamp,
+				mq_sent_cb *done, void *arg)
+{
+	if (run)
+		run->n++;
+	else
+		batch->runs[batch->n_runs++] = (struct mq_sent_run){done, arg, timestamp, 1};
+	if (acc->settings.partitioner == MQ_PARTITION_STICKY &&
+	    batch->part->index == batch->part->topic->sticky)
+		batch->part->topic->sticky_bytes += size;
+	acc->counters.records_queued++;
+	acc->counters.records_waiting++;
+	acc->counters.bytes_queued += size;
+}
+
+/* mq_acc_append() for what most records are: short, without headers, not the first
+ * one of their batch. False: this one is not, or there is no room. */
+static inline bool mq_acc_append_short(struct mq_acc *acc, struct mq_acc_batch *batch,
+				       const mq_record *record, int64_t timestamp, mq_sent_cb *done,
+				       void *arg)
+{
+	struct mq_sent_run *run = mq_acc_same_run(batch, timestamp, done, arg);
+	size_t size;
+
+	if (record->n_headers > 0 || (!run && batch->n_runs == batch->runs_capacity))
+		return false;
+	size = mq_builder_append_short(&batch->builder, timestamp, record->key, record->value);
+	if (size == 0)
+		return false;
+	mq_acc_count(acc, batch, run, size, timestamp, done, arg);
+	return true;
+}
 
 /* Gives back what a done batch whose callbacks have run has left. */
 void mq_acc_reported(struct mq_acc *acc, struct mq_acc_batch *batch);

@@ -196,6 +196,14 @@ static mq_err wait_topic(struct mq_producer *p, struct mq_acc_topic *topic, int6
 		       p->acc.why.code != MQ_OK ? p->acc.why.text : "no broker has answered");
 }
 
+/* The topic if it is the one that was sent to last, and all is well. */
+static inline struct mq_acc_topic *same_topic(struct mq_producer *p, const char *name)
+{
+	struct mq_acc_topic *topic = mq_acc_same_topic(&p->acc, name);
+
+	return topic && topic->n > 0 && p->state == MQ_PRODUCER_OPEN ? topic : NULL;
+}
+
 /* The topic with its partitions known. The lock is held. */
 static mq_err get_topic(struct mq_producer *p, const char *name, int64_t block_us,
 			struct mq_acc_topic **out, mq_error *error)
@@ -210,14 +218,31 @@ static mq_err get_topic(struct mq_producer *p, const char *name, int64_t block_u
 	return wait_topic(p, *out, now_us(p) + block_us, error);
 }
 
+/* For how long a send may wait. */
+static int64_t block_us(const struct mq_producer *p)
+{
+	return mq_prod_is_reporter(p) ? 0 : MQ_MIN(p->acc.settings.block_us, WAIT_MAX_US);
+}
+
+/* Makes it the topic that was sent to last. */
+static __attribute__((noinline)) mq_err find_topic(struct mq_producer *p, const char *name,
+						   mq_error *error)
+{
+	struct mq_acc_topic *topic;
+
+	if (p->state != MQ_PRODUCER_OPEN)
+		return mq_prod_fail_closed(error);
+	return get_topic(p, name, block_us(p), &topic, error);
+}
+
 /* --- sending -------------------------------------------------------------------------- */
 
-static bool bytes_ok(mq_bytes b)
+static inline bool bytes_ok(mq_bytes b)
 {
 	return b.data || b.size == 0;
 }
 
-MQ_HOT mq_err mq_prod_check_record(const mq_record *record, mq_error *error)
+mq_err mq_prod_check_record(const mq_record *record, mq_error *error)
 {
 	if (!record || !record->topic)
 		return mq_fail(error, MQ_E_ARG, "the record or its topic is NULL");
@@ -251,7 +276,7 @@ static MQ_HOT size_t batch_size(const struct mq_producer *p, const mq_record *re
 }
 
 /* Anything from here on is measured before it is taken. */
-static bool is_big(const struct mq_producer *p, const mq_record *record)
+static inline bool is_big(const struct mq_producer *p, const mq_record *record)
 {
 	return record->n_headers > 0 || record->key.size > p->acc.settings.request_max / 4 ||
 	       record->value.size > p->acc.settings.request_max / 4;
@@ -287,12 +312,6 @@ static void opened(struct mq_producer *p, struct mq_acc_part *part, struct mq_ac
 		mq_prod_wake(p);
 }
 
-/* For how long a send may wait. */
-static int64_t block_us(const struct mq_producer *p)
-{
-	return mq_prod_is_reporter(p) ? 0 : MQ_MIN(p->acc.settings.block_us, WAIT_MAX_US);
-}
-
 /* Waits for memory, with the lock; false: the time is over. */
 static bool wait_memory(struct mq_producer *p, int64_t deadline_us)
 {
@@ -323,11 +342,28 @@ static mq_err fail_full(const struct mq_producer *p, const struct mq_acc_part *p
 		       batch ? batch->error.text : "");
 }
 
-/* Puts the record into the open batch of its partition. A record that has no
- * time gets the one that was read when the batch was opened. MQ_E_FULL: there is
- * no open batch, or no room in it; MQ_E_NOMEM. The lock is held. */
-static inline mq_err put(struct mq_producer *p, struct mq_acc_part *part, const mq_record *record,
-			 mq_sent_cb *done, void *arg)
+/* Puts a short record into the open batch of its partition; false: it is none, or
+ * has no room, or something else is out of the ordinary. The lock is held. */
+static inline bool put_short(struct mq_producer *p, struct mq_acc_part *part,
+			     const mq_record *record, mq_sent_cb *done, void *arg)
+{
+	struct mq_acc_batch *batch = mq_acc_open_batch(part);
+	int64_t timestamp = record->timestamp.value;
+
+	if (!batch)
+		return false;
+	if (!record->timestamp.set) {
+		if (batch->overdue)
+			return false;
+		timestamp = batch->stamp_ms;
+	}
+	return mq_acc_append_short(&p->acc, batch, record, timestamp, done, arg);
+}
+
+/* Puts any record there. One that has no time gets what was read when the batch
+ * was opened. MQ_E_FULL: there is no open batch, or no room in it; MQ_E_NOMEM. */
+static mq_err put(struct mq_producer *p, struct mq_acc_part *part, const mq_record *record,
+		  mq_sent_cb *done, void *arg)
 {
 	struct mq_acc_batch *batch = mq_acc_open_batch(part);
 	int64_t timestamp = record->timestamp.value;
@@ -370,36 +406,59 @@ static mq_err put_somewhere(struct mq_producer *p, struct mq_acc_part *part,
 	return err;
 }
 
-static MQ_HOT mq_err send_plain(struct mq_producer *p, const mq_record *record, mq_sent_cb *done,
-				void *arg, mq_error *error)
+/* The partition, in turn where nothing else decides. */
+static inline struct mq_acc_part *choose(struct mq_producer *p, struct mq_acc_topic *topic,
+					 const mq_record *record, mq_error *error)
+{
+	if (!record->key.data && !record->partition.set && topic->n_available > 0 &&
+	    p->acc.settings.partitioner <= MQ_PARTITION_ROUND_ROBIN)
+		return mq_acc_next_part(topic);
+	return mq_acc_choose(&p->acc, topic, record, error);
+}
+
+static MQ_HOT __attribute__((noinline)) mq_err put_any(struct mq_producer *p,
+						       struct mq_acc_part *part,
+						       const mq_record *record, mq_sent_cb *done,
+						       void *arg, mq_error *error)
+{
+	mq_err err = put(p, part, record, done, arg);
+
+	if (err == MQ_E_FULL)
+		err = put_somewhere(p, part, record, done, arg, error);
+	if (err == MQ_E_NOMEM)
+		mq_fail(error, err, "out of memory");
+	return err;
+}
+
+/* Sends a record of which only room and place have to be found. */
+static MQ_HOT mq_err send_checked(struct mq_producer *p, const mq_record *record, mq_sent_cb *done,
+				  void *arg, mq_error *error)
 {
 	struct mq_acc_topic *topic;
 	struct mq_acc_part *part = NULL;
 	mq_err err = MQ_OK;
 
-	if (is_big(p, record) && batch_size(p, record, error) == 0)
-		return MQ_E_TOO_BIG;
 	mq_mutex_lock(&p->lock);
-	topic = mq_acc_same_topic(&p->acc, record->topic);
-	if (p->state != MQ_PRODUCER_OPEN)
-		err = mq_prod_fail_closed(error);
-	else if (!topic || topic->n == 0)
-		err = get_topic(p, record->topic, block_us(p), &topic, error);
+	while (!(topic = same_topic(p, record->topic)) && err == MQ_OK)
+		err = find_topic(p, record->topic, error);
 	if (err == MQ_OK) {
-		part = mq_acc_choose(&p->acc, topic, record, error);
+		part = choose(p, topic, record, error);
 		err = part ? MQ_OK : MQ_E_ARG;
 	}
 	if (err == MQ_OK && p->acc.settings.transactional_id)
 		err = mq_ptxn_put(p, part, error);
-	if (err == MQ_OK) {
-		err = put(p, part, record, done, arg);
-		if (err == MQ_E_FULL)
-			err = put_somewhere(p, part, record, done, arg, error);
-		if (err == MQ_E_NOMEM)
-			mq_fail(error, err, "out of memory");
-	}
+	if (err == MQ_OK && !put_short(p, part, record, done, arg))
+		err = put_any(p, part, record, done, arg, error);
 	mq_mutex_unlock(&p->lock);
 	return err;
+}
+
+static mq_err send_measured(struct mq_producer *p, const mq_record *record, mq_sent_cb *done,
+			    void *arg, mq_error *error)
+{
+	if (is_big(p, record) && batch_size(p, record, error) == 0)
+		return MQ_E_TOO_BIG;
+	return send_checked(p, record, done, arg, error);
 }
 
 static mq_err send_chained(struct mq_producer *p, const mq_record *record, mq_sent_cb *done,
@@ -413,7 +472,7 @@ static mq_err send_chained(struct mq_producer *p, const mq_record *record, mq_se
 	mq_arena_init(&memory.arena, 0);
 	mq_chain_on_send(&p->chain, &changed, &memory);
 	if (mq_prod_check_record(&changed, &cause) == MQ_OK)
-		(void)send_plain(p, &changed, done, arg, &cause);
+		(void)send_measured(p, &changed, done, arg, &cause);
 	if (cause.code != MQ_OK) {
 		sent = (mq_sent){.err = cause.code,
 				 .text = cause.text,
@@ -430,11 +489,25 @@ static mq_err send_chained(struct mq_producer *p, const mq_record *record, mq_se
 	return cause.code;
 }
 
+/* Any record: what is wrong with it is said, and interceptors are asked. */
+static __attribute__((noinline)) mq_err send_any(struct mq_producer *p, const mq_record *record,
+						 mq_sent_cb *done, void *arg, mq_error *error)
+{
+	mq_err err = mq_prod_check_record(record, error);
+
+	if (err != MQ_OK)
+		return err;
+	return p->chain.n > 0 ? send_chained(p, record, done, arg, error)
+			      : send_measured(p, record, done, arg, error);
+}
+
 MQ_HOT mq_err mq_prod_send(struct mq_producer *p, const mq_record *record, mq_sent_cb *done,
 			   void *arg, mq_error *error)
 {
-	return p->chain.n > 0 ? send_chained(p, record, done, arg, error)
-			      : send_plain(p, record, done, arg, error);
+	if (p->chain.n > 0 || !record || !record->topic || record->timestamp.set ||
+	    is_big(p, record) || !bytes_ok(record->key) || !bytes_ok(record->value))
+		return send_any(p, record, done, arg, error);
+	return send_checked(p, record, done, arg, error);
 }
 
 /* --- the rest -------------------------------------------------------------------------- */

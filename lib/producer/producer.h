@@ -88,7 +88,7 @@ mq_err mq_prod_new(struct mq_producer **out, const mq_conf *conf, const struct m
 		   mq_error *error);
 void mq_prod_free(struct mq_producer *p);
 
-/* What a caller or an interceptor may get wrong. */
+/* What a caller or an interceptor may get wrong. Sending asks it by itself. */
 mq_err mq_prod_check_record(const mq_record *record, mq_error *error);
 
 mq_err mq_prod_send(struct mq_producer *p, const mq_record *record, mq_sent_cb *done, void *arg,

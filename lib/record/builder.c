@@ -110,11 +110,16 @@ static inline size_t bytes_size(mq_bytes b)
 	return mq_varint_size((int32_t)b.size) + b.size;
 }
 
+static inline uint8_t *put_size(uint8_t *p, mq_bytes b)
+{
+	return b.data ? mq_uvarint_put(p, (uint64_t)b.size << 1) : mq_varint_put(p, -1);
+}
+
 static inline uint8_t *put_bytes(uint8_t *p, mq_bytes b)
 {
+	p = put_size(p, b);
 	if (!b.data)
-		return mq_varint_put(p, -1);
-	p = mq_varint_put(p, (int32_t)b.size);
+		return p;
 	memcpy(p, b.data, b.size);
 	return p + b.size;
 }
@@ -183,6 +188,12 @@ static __attribute__((noinline)) void sum_up(struct mq_builder *builder)
 	builder->summed = builder->size;
 }
 
+static inline void sum_step(struct mq_builder *builder)
+{
+	if (builder->size - builder->summed >= SUM_STEP)
+		sum_up(builder);
+}
+
 /* What every way of appending ends with. */
 static inline void count_record(struct mq_builder *builder, int64_t offset, int64_t timestamp,
 				size_t size)
@@ -196,8 +207,7 @@ static inline void count_record(struct mq_builder *builder, int64_t offset, int6
 	builder->next_offset = offset + 1;
 	builder->record_count++;
 	builder->size += size;
-	if (builder->size - builder->summed >= SUM_STEP)
-		sum_up(builder);
+	sum_step(builder);
 }
 
 /* Writes all but the headers, for which room is left; returns where they go. */
@@ -214,15 +224,15 @@ static uint8_t *put_record(struct mq_builder *builder, const struct shape *shape
 	return put_bytes(p, value);
 }
 
-/* Any record: measured first, then written. */
-static __attribute__((noinline)) size_t append_any(struct mq_builder *builder, int64_t offset,
-						   int64_t timestamp, mq_bytes key, mq_bytes value,
-						   const struct mq_header_view *headers, size_t n)
+MQ_HOT size_t mq_builder_append_at(struct mq_builder *builder, int64_t offset, int64_t timestamp,
+				   mq_bytes key, mq_bytes value,
+				   const struct mq_header_view *headers, size_t n)
 {
 	struct shape shape;
 	size_t size;
 	uint8_t *p;
 
+	assert(offset >= builder->next_offset);
 	if (n > INT32_MAX ||
 	    !shape_of(builder, offset, timestamp, key, value, headers_size(headers, n), &shape))
 		return 0;
@@ -245,67 +255,74 @@ static __attribute__((noinline)) size_t append_any(struct mq_builder *builder, i
 #define OVERHEAD_MIN 6u
 #define OVERHEAD_MAX (2 + MQ_VARLONG_MAX + 3 * MQ_VARINT_MAX)
 
-/* Lengths that take two bytes as a varint. */
-#define BODY_MIN 64u
-#define BODY_MAX 8191u
+/* The longest key and value of a short record: its length takes two bytes as a
+ * varint, or one. */
+#define SHORT_MAX  4000u
+#define LENGTH_TWO 64u
+#define LENGTH_END 8192u
 
-/* How many bytes the length of a record of common size takes. */
+_Static_assert(2 * SHORT_MAX + OVERHEAD_MAX < LENGTH_END, "the length of a short record");
+
+/* How many bytes the length of a short record takes. */
 static inline size_t length_size(size_t bytes, int64_t timestamp_delta, int64_t offset_delta)
 {
-	if (bytes >= BODY_MIN - OVERHEAD_MIN)
+	if (bytes >= LENGTH_TWO - OVERHEAD_MIN)
 		return 2;
 	bytes += OVERHEAD_MIN - 2 + mq_varlong_size(timestamp_delta) +
 		 mq_varint_size((int32_t)offset_delta);
-	return bytes < BODY_MIN ? 1 : 2;
+	return bytes < LENGTH_TWO ? 1 : 2;
 }
 
-static inline __attribute__((always_inline)) size_t
-append(struct mq_builder *builder, int64_t offset, int64_t timestamp, mq_bytes key, mq_bytes value,
-       const struct mq_header_view *headers, size_t n)
+MQ_HOT size_t mq_builder_append_short(struct mq_builder *builder, int64_t timestamp, mq_bytes key,
+				      mq_bytes value)
 {
-	int64_t offset_delta = offset - builder->spec.base_offset, timestamp_delta;
-	size_t bytes = key.size + value.size, length, body;
-	uint8_t *start, *p;
+	int64_t offset_delta = builder->next_offset - builder->spec.base_offset, timestamp_delta;
+	size_t bytes = key.size + value.size, length, size;
+	uint8_t *start, *p, *end;
 
-	/* A record of common size is written at once and measured by what was
-	 * written: it is only the room for its length that has to be known. */
-	if (n || (key.size | value.size) > BODY_MAX || bytes > BODY_MAX - OVERHEAD_MAX ||
+	if (builder->record_count == 0 || key.size > SHORT_MAX || value.size > SHORT_MAX ||
 	    offset_delta > INT32_MAX ||
 	    builder->capacity < builder->size + 2 + OVERHEAD_MAX + bytes ||
-	    __builtin_sub_overflow(timestamp, base_for(builder, timestamp), &timestamp_delta))
-		return append_any(builder, offset, timestamp, key, value, headers, n);
+	    __builtin_sub_overflow(timestamp, builder->base_timestamp, &timestamp_delta))
+		return 0;
+	/* It is only the room for its length that has to be known beforehand. */
 	length = length_size(bytes, timestamp_delta, offset_delta);
 	start = builder->data + builder->size;
 	p = start + length;
 	*p++ = 0; /* attributes */
 	p = mq_varlong_put(p, timestamp_delta);
-	p = mq_varint_put(p, (int32_t)offset_delta);
+	p = mq_uvarint_put(p, (uint64_t)offset_delta << 1);
 	p = put_bytes(p, key);
-	p = put_bytes(p, value);
-	*p++ = 0; /* headers */
-	body = (size_t)(p - start) - length;
+	p = put_size(p, value);
+	end = value.data ? p + value.size : p;
+	*end++ = 0; /* headers */
+	size = (size_t)(end - start);
 	if (length == 1) {
-		start[0] = (uint8_t)(body << 1);
+		start[0] = (uint8_t)((size - 1) << 1);
 	} else {
-		start[0] = (uint8_t)(body << 1 | 0x80);
-		start[1] = (uint8_t)(body >> 6);
+		start[0] = (uint8_t)((size - 2) << 1 | 0x80);
+		start[1] = (uint8_t)((size - 2) >> 6);
 	}
-	count_record(builder, offset, timestamp, body + length);
-	return body + length;
+	builder->size += size;
+	builder->next_offset++;
+	builder->record_count++;
+	if (timestamp > builder->max_timestamp)
+		builder->max_timestamp = timestamp;
+	if (value.data)
+		memcpy(p, value.data, value.size);
+	sum_step(builder);
+	return size;
 }
 
 MQ_HOT size_t mq_builder_append(struct mq_builder *builder, int64_t timestamp, mq_bytes key,
 				mq_bytes value, const struct mq_header_view *headers, size_t n)
 {
-	return append(builder, builder->next_offset, timestamp, key, value, headers, n);
-}
+	size_t size = n == 0 ? mq_builder_append_short(builder, timestamp, key, value) : 0;
 
-size_t mq_builder_append_at(struct mq_builder *builder, int64_t offset, int64_t timestamp,
-			    mq_bytes key, mq_bytes value, const struct mq_header_view *headers,
-			    size_t n)
-{
-	assert(offset >= builder->next_offset);
-	return append(builder, offset, timestamp, key, value, headers, n);
+	if (size > 0)
+		return size;
+	return mq_builder_append_at(builder, builder->next_offset, timestamp, key, value, headers,
+				    n);
 }
 
 size_t mq_builder_append_view(struct mq_builder *builder, const struct mq_record_view *record)

@@ -80,6 +80,12 @@ size_t mq_builder_batch_size_one(mq_bytes key, mq_bytes value, const struct mq_h
 size_t mq_builder_append(struct mq_builder *builder, int64_t timestamp, mq_bytes key,
 			 mq_bytes value, const struct mq_header_view *headers, size_t n);
 
+/* The same for what most records are: short, without headers, and not the first
+ * one of their batch. 0: this one is not, or has no room; mq_builder_append() has
+ * to be asked. */
+size_t mq_builder_append_short(struct mq_builder *builder, int64_t timestamp, mq_bytes key,
+			       mq_bytes value);
+
 /* Appends with a given offset >= the next one: compaction leaves gaps. */
 size_t mq_builder_append_at(struct mq_builder *builder, int64_t offset, int64_t timestamp,
 			    mq_bytes key, mq_bytes value, const struct mq_header_view *headers,

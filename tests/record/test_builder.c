@@ -163,6 +163,48 @@ START_TEST(records_of_every_length_are_predicted_written_and_read)
 }
 END_TEST
 
+/* Where what is written at once ends. */
+START_TEST(records_of_a_few_kilobytes_are_written_as_predicted)
+{
+	const size_t sizes[] = {0, 3999, 4000, 4001, 4100, 8191};
+	static uint8_t bytes[8192];
+	struct mq_record_iter it;
+	struct mq_record_view r;
+	struct mq_batch batch;
+
+	start(NULL, 1 << 22);
+	for (size_t i = 0; i < mq_array_size(sizes) * mq_array_size(sizes); i++) {
+		mq_bytes key = mq_mem(bytes, sizes[i % mq_array_size(sizes)]);
+		mq_bytes value = mq_mem(bytes + 1, sizes[i / mq_array_size(sizes)]);
+		size_t predicted = mq_builder_record_size(&builder, 5, key, value, NULL, 0);
+
+		ck_assert_uint_eq(mq_builder_append(&builder, 5, key, value, NULL, 0), predicted);
+	}
+	batch = finish();
+	it = walk(&batch);
+	for (size_t i = 0; i < mq_array_size(sizes) * mq_array_size(sizes); i++) {
+		ck_assert_int_eq(mq_record_iter_next(&it, &r), MQ_OK);
+		ck_assert_uint_eq(r.key.size, sizes[i % mq_array_size(sizes)]);
+		ck_assert_uint_eq(r.value.size, sizes[i / mq_array_size(sizes)]);
+	}
+	ck_assert_int_eq(mq_record_iter_next(&it, &r), MQ_E_END);
+	mq_builder_deinit(&builder);
+}
+END_TEST
+
+START_TEST(a_short_record_wants_one_before_it_and_room)
+{
+	uint8_t memory[200];
+
+	start(memory, sizeof(memory));
+	ck_assert_uint_eq(mq_builder_append_short(&builder, 1, null, mq_str("v")), 0);
+	ck_assert_uint_gt(mq_builder_append(&builder, 1, null, mq_str("v"), NULL, 0), 0);
+	ck_assert_uint_eq(mq_builder_append_short(&builder, 1, null, mq_mem(memory, 150)), 0);
+	ck_assert_uint_eq(mq_builder_append_short(&builder, 1, null, mq_str("v")), 8);
+	ck_assert_int_eq(finish().record_count, 2);
+}
+END_TEST
+
 START_TEST(a_full_batch_takes_nothing_and_stays_whole)
 {
 	const mq_bytes value = mq_str("0123456789");
@@ -371,6 +413,8 @@ int main(void)
 	    what_is_appended_comes_back_with_the_predicted_size,
 	    the_predicted_size_is_what_append_writes,
 	    records_of_every_length_are_predicted_written_and_read,
+	    records_of_a_few_kilobytes_are_written_as_predicted,
+	    a_short_record_wants_one_before_it_and_room,
 	    a_full_batch_takes_nothing_and_stays_whole,
 	    memory_of_its_own_grows_to_the_limit,
 	    a_batch_of_any_length_has_the_right_checksum,
