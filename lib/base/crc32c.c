@@ -91,6 +91,26 @@ static uint32_t crc_portable(uint32_t crc, const void *data, size_t size)
 	return ~crc;
 }
 
+/* a * b modulo the polynomial. */
+static uint32_t multiply(uint32_t a, uint32_t b)
+{
+	uint32_t product = 0;
+
+	for (; a; a <<= 1) {
+		product ^= b & -(a >> 31);
+		b = b >> 1 ^ (POLY & -(b & 1));
+	}
+	return product;
+}
+
+static uint32_t shift_portable(uint32_t crc, uint64_t size)
+{
+	for (unsigned k = 0; size; k++, size >>= 1)
+		if (size & 1)
+			crc = multiply(byte_shift[k % mq_array_size(byte_shift)], crc);
+	return crc;
+}
+
 #if defined(__x86_64__)
 #include <nmmintrin.h>
 #include <wmmintrin.h>
@@ -147,6 +167,23 @@ SSE_TARGET static MQ_HOT uint32_t crc_sse42(uint32_t start, const void *data, si
 	return ~(uint32_t)crc;
 }
 
+/* The same as byte_shift for shift_by(): x^(8 * 2^k - 33). */
+static const uint32_t byte_shift_by[31] = {
+    0xbf818109, 0x780d5a4d, 0x05ec76f1, 0x00000001, 0x493c7d27, 0xba4fc28e, 0x9e4addf8, 0x0d3b6092,
+    0xb9e02b86, 0xdd7e3b0c, 0x170076fa, 0xa51b6135, 0x82f89c77, 0x54a86326, 0x1dc403cc, 0x5ae703ab,
+    0xc5013a36, 0xac2ac6dd, 0x9b4615a9, 0x688d1c61, 0xf6af14e6, 0xb6ffe386, 0xb717425b, 0x478b0d30,
+    0x54cc62e5, 0x7b2102ee, 0x8a99adef, 0xa7568c8f, 0xd610d67e, 0x6b086b3f, 0xd94f3c0b,
+};
+
+SSE_TARGET static uint32_t shift_sse42(uint32_t crc, uint64_t size)
+{
+	for (unsigned k = 0; size; k++, size >>= 1)
+		if (size & 1)
+			crc = (uint32_t)shift_by(crc,
+						 byte_shift_by[k % mq_array_size(byte_shift_by)]);
+	return crc;
+}
+
 static bool have_sse42(void)
 {
 	return __builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("pclmul");
@@ -185,11 +222,11 @@ static bool have_armv8(void)
 
 static const struct mq_crc32c_way all_ways[] = {
 #if defined(__x86_64__)
-    {"sse4.2", crc_sse42},
+    {"sse4.2", crc_sse42, shift_sse42},
 #elif defined(__aarch64__)
-    {"armv8", crc_armv8},
+    {"armv8", crc_armv8, shift_portable},
 #endif
-    {"portable", crc_portable},
+    {"portable", crc_portable, shift_portable},
 };
 
 size_t mq_crc32c_ways(const struct mq_crc32c_way **ways)
@@ -225,22 +262,10 @@ MQ_HOT uint32_t mq_crc32c(uint32_t crc, const void *data, size_t size)
 	return atomic_load_explicit(&chosen, memory_order_relaxed)(crc, data, size);
 }
 
-/* a * b modulo the polynomial. */
-static uint32_t multiply(uint32_t a, uint32_t b)
-{
-	uint32_t product = 0;
-
-	for (; a; a <<= 1) {
-		product ^= b & -(a >> 31);
-		b = b >> 1 ^ (POLY & -(b & 1));
-	}
-	return product;
-}
-
 uint32_t mq_crc32c_combine(uint32_t crc_a, uint32_t crc_b, uint64_t size_b)
 {
-	for (unsigned k = 0; size_b; k++, size_b >>= 1)
-		if (size_b & 1)
-			crc_a = multiply(byte_shift[k % mq_array_size(byte_shift)], crc_a);
-	return crc_a ^ crc_b;
+	const struct mq_crc32c_way *ways;
+
+	mq_crc32c_ways(&ways);
+	return ways[0].shift(crc_a, size_b) ^ crc_b;
 }

@@ -11,8 +11,8 @@
 /* The checksum of the bytes behind crc and these; start with 0. Any thread. */
 uint32_t mq_crc32c(uint32_t crc, const void *data, size_t size);
 
-/* The checksum of A followed by B, from those of A and B and the size of B: a
- * few hundred nanoseconds whatever the size. */
+/* The checksum of A followed by B, from those of A and B and the size of B: up to
+ * some hundred nanoseconds, whatever the size. */
 uint32_t mq_crc32c_combine(uint32_t crc_a, uint32_t crc_b, uint64_t size_b);
 
 /* One way to compute it. mq_crc32c uses the first one of the table that works
@@ -20,6 +20,9 @@ uint32_t mq_crc32c_combine(uint32_t crc_a, uint32_t crc_b, uint64_t size_b);
 struct mq_crc32c_way {
 	const char *name;
 	uint32_t (*fn)(uint32_t crc, const void *data, size_t size);
+
+	/* What the checksum of bytes contributes to theirs and size more. */
+	uint32_t (*shift)(uint32_t crc, uint64_t size);
 };
 
 /* The ways that work on this processor, best first; the last is portable. */

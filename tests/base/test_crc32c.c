@@ -77,6 +77,23 @@ START_TEST(checksums_of_parts_combine)
 }
 END_TEST
 
+START_TEST(all_ways_shift_alike)
+{
+	const struct mq_crc32c_way *ways;
+	size_t n = mq_crc32c_ways(&ways);
+
+	for (unsigned bit = 0; bit < 64; bit++)
+		for (size_t i = 0; i < n; i++) {
+			uint64_t size = UINT64_C(1) << bit, odd = size * 2 - 1;
+
+			ck_assert_uint_eq(ways[i].shift(0x12345678, size),
+					  ways[n - 1].shift(0x12345678, size));
+			ck_assert_uint_eq(ways[i].shift(0xfedcba98, odd),
+					  ways[n - 1].shift(0xfedcba98, odd));
+		}
+}
+END_TEST
+
 START_TEST(sizes_beyond_32_bits_combine)
 {
 	uint32_t a = 0x12345678, stepwise = a;
@@ -90,9 +107,8 @@ END_TEST
 int main(void)
 {
 	const TTest *const tests[] = {
-	    vectors_of_rfc_3720,
-	    all_ways_agree_at_every_size_and_alignment,
-	    checksums_of_parts_combine,
+	    vectors_of_rfc_3720,          all_ways_agree_at_every_size_and_alignment,
+	    checksums_of_parts_combine,   all_ways_shift_alike,
 	    sizes_beyond_32_bits_combine,
 	};
 
