@@ -89,6 +89,7 @@ mq_err mq_prod_new(struct mq_producer **out, const mq_conf *conf, const struct m
 	p->forks = mq_env_forks();
 	mq_mutex_init(&p->lock);
 	mq_cond_init(&p->changed);
+	mq_cond_init(&p->room);
 	mq_list_init(&p->calls);
 	mq_list_init(&p->unused);
 	mq_ptxn_init(p);
@@ -124,6 +125,7 @@ void mq_prod_free(struct mq_producer *p)
 	mq_env_system_free(p->env);
 	mq_ptxn_deinit(p);
 	mq_conf_free(p->conf);
+	mq_cond_deinit(&p->room);
 	mq_cond_deinit(&p->changed);
 	mq_mutex_deinit(&p->lock);
 	free(p);
@@ -135,6 +137,13 @@ MQ_HOT void mq_prod_tell(struct mq_producer *p)
 {
 	if (p->n_waiting > 0)
 		mq_cond_broadcast(&p->changed);
+}
+
+void mq_prod_tell_room(struct mq_producer *p)
+{
+	p->room_us = INT64_MAX;
+	if (p->acc.n_blocked > 0)
+		mq_cond_broadcast(&p->room);
 }
 
 bool mq_prod_wait(struct mq_producer *p, int64_t deadline_us)
@@ -312,7 +321,7 @@ static void opened(struct mq_producer *p, struct mq_acc_part *part, struct mq_ac
 		mq_prod_wake(p);
 }
 
-/* Waits for memory, with the lock; false: the time is over. */
+/* Waits for memory, with the lock; false: the time is over, and none was freed. */
 static bool wait_memory(struct mq_producer *p, int64_t deadline_us)
 {
 	bool in_time = now_us(p) < deadline_us;
@@ -324,9 +333,9 @@ static bool wait_memory(struct mq_producer *p, int64_t deadline_us)
 	mq_prod_pump(p);
 	/* The pump may have made room by itself. */
 	if (p->acc.memory_used >= used)
-		in_time = mq_prod_wait(p, deadline_us);
+		in_time = mq_cond_wait(&p->room, &p->lock, deadline_us);
 	p->acc.n_blocked--;
-	return in_time || now_us(p) < deadline_us;
+	return in_time || p->acc.memory_used < used || now_us(p) < deadline_us;
 }
 
 static mq_err fail_full(const struct mq_producer *p, const struct mq_acc_part *part,
@@ -593,6 +602,7 @@ static void close_first(struct mq_producer *p, int64_t deadline_us)
 	p->acc.closing = true;
 	mq_ptxn_close(p, deadline_us);
 	mq_prod_tell(p);
+	mq_prod_tell_room(p);
 	mq_prod_pump(p);
 	if (!wait_serial(p, UINT64_MAX, deadline_us)) {
 		mq_acc_give_up(&p->acc, MQ_PURGE_QUEUE | MQ_PURGE_IN_FLIGHT, MQ_E_CLOSED,

@@ -51,7 +51,9 @@ struct mq_producer {
 
 	struct mq_mutex lock; /* guards what follows */
 	struct mq_cond changed;
-	uint32_t n_waiting; /* for changed */
+	uint32_t n_waiting;  /* for changed */
+	struct mq_cond room; /* for memory */
+	int64_t room_us;     /* when who waits for it is told of however little; INT64_MAX: never */
 	struct mq_acc acc;
 	enum mq_prod_state state;
 
@@ -115,8 +117,11 @@ void mq_prod_report(struct mq_producer *p);
 /* Whether the calling thread is inside a callback of this producer. */
 bool mq_prod_is_reporter(const struct mq_producer *p);
 
-/* Tells who waits. The lock is held. */
+/* Tells who waits, but for memory. The lock is held. */
 void mq_prod_tell(struct mq_producer *p);
+
+/* Tells who waits for memory. The lock is held. */
+void mq_prod_tell_room(struct mq_producer *p);
 
 /* Waits for that, with the lock, which is given up meanwhile; false when the deadline
  * has passed. */

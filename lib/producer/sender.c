@@ -22,6 +22,11 @@
 /* How long one wait for a broker in this process takes at the end. */
 #define CANCEL_STEP_US 10000
 
+/* Who waits for memory is woken when this much of it is free, or some time after
+ * less is: to be woken costs more than what a small batch takes. */
+#define ROOM_SHARE 4 /* a quarter */
+#define ROOM_US    5000
+
 /* What the answer to a request of few partitions takes. */
 #define DIRECT_MEMORY 2048
 
@@ -222,6 +227,19 @@ static MQ_HOT void take_partition(struct mq_produce_call *call, size_t guess, mq
 		mq_acc_answer(&call->p->acc, batch, &answer, now_us);
 }
 
+/* Memory was freed. */
+static void freed(struct mq_producer *p)
+{
+	size_t max = p->acc.settings.memory_max;
+
+	if (p->acc.n_blocked == 0)
+		return;
+	if (p->direct_name[0] || p->acc.memory_used <= max - max / ROOM_SHARE)
+		mq_prod_tell_room(p);
+	else if (p->room_us == INT64_MAX)
+		p->room_us = mq_env_now_us(p->env) + ROOM_US;
+}
+
 /* The outcome of a request. The lock is held. */
 static MQ_HOT void complete(struct mq_produce_call *call, mq_err err, const char *text, bool sent,
 			    int64_t now_us)
@@ -258,7 +276,7 @@ static MQ_HOT void complete(struct mq_produce_call *call, mq_err err, const char
 	mq_list_remove(&call->list);
 	mq_list_push(&p->unused, &call->list);
 	if (p->acc.memory_used < memory_used)
-		mq_prod_tell(p);
+		freed(p);
 }
 
 /* --- through the client ------------------------------------------------------------------ */
@@ -609,9 +627,12 @@ MQ_HOT void mq_prod_pump(struct mq_producer *p)
 	p->pumping = false;
 	if (on_loop) {
 		now_us = mq_env_now_us(p->env);
+		if (now_us >= p->room_us)
+			mq_prod_tell_room(p);
 		mq_prod_ask(p, now_us, &due_us);
 		due_us = MQ_MIN(due_us, mq_acc_due(&p->acc, now_us));
 		due_us = MQ_MIN(due_us, p->explain_us);
+		due_us = MQ_MIN(due_us, p->room_us);
 		due_us = MQ_MIN(due_us, mq_acc_trim(&p->acc, now_us));
 		due_us = MQ_MIN(due_us, expire_direct(p, now_us));
 		mq_timer_arm(&p->timer, due_us);
@@ -704,6 +725,7 @@ MQ_HOT void mq_prod_report(struct mq_producer *p)
 			mq_list_remove(it);
 			mq_acc_reported(&p->acc, mq_list_entry(it, struct mq_acc_batch, report));
 		}
+		freed(p);
 		mq_prod_tell(p);
 	}
 	p->reporting = false;
@@ -719,7 +741,7 @@ void mq_prod_sender_init(struct mq_producer *p)
 	mq_arena_init(&p->metadata_arena, 0);
 	mq_post_init(&p->wake, on_wake);
 	p->has_timer = mq_timer_init(&p->timer, p->loop, on_timer, p);
-	p->timer_us = p->explain_us = INT64_MAX;
+	p->timer_us = p->explain_us = p->room_us = INT64_MAX;
 }
 
 void mq_prod_sender_deinit(struct mq_producer *p)
