@@ -40,10 +40,21 @@ MQ_HOT bool mq_ptxn_wants(const struct mq_producer *p)
 
 /* --- what answers mean --------------------------------------------------------------------- */
 
-/* From a coordinator this is the same: another producer has the id now. */
-static mq_err fenced(mq_err err)
+/* From the transaction coordinator this is the same: another producer has the id now. A
+ * group's, in version 2, may mean that the transaction took too long. */
+static mq_err fenced(const struct mq_ptxn *txn, mq_err err)
 {
-	return err == MQ_E_INVALID_PRODUCER_EPOCH ? MQ_E_PRODUCER_FENCED : err;
+	bool is_end = txn->v2 && txn->asking == MQ_PTXN_ASK_COMMIT_OFFSETS;
+
+	return err == MQ_E_INVALID_PRODUCER_EPOCH && !is_end ? MQ_E_PRODUCER_FENCED : err;
+}
+
+/* A transaction of version 2 that has been aborted behind the producer's back: when it
+ * aborts as well, it is told the next epoch, or that it is fenced. */
+static bool is_aborted(const struct mq_ptxn *txn, mq_err err)
+{
+	return txn->v2 && (err == MQ_E_INVALID_PRODUCER_EPOCH ||
+			   (err == MQ_E_INVALID_TXN_STATE && txn->state == MQ_PTXN_COMMITTING));
 }
 
 static bool is_abortable(enum mq_ptxn_ask ask, mq_err err)
@@ -111,7 +122,7 @@ static void succeed(struct mq_producer *p)
 static void fail(struct mq_producer *p, mq_err err, mq_error *error)
 {
 	struct mq_ptxn *txn = &p->txn;
-	bool fatal = !is_abortable(txn->asking, err);
+	bool fatal = !is_abortable(txn->asking, err) && !is_aborted(txn, err);
 
 	error->code = err;
 	if (is_lost(err)) {
@@ -168,7 +179,7 @@ static void answered(struct mq_request *req, mq_err err)
 	mq_mutex_lock(&p->lock);
 	txn->question.busy = false;
 	txn->question.retry_us = 0;
-	err = fenced(err);
+	err = fenced(txn, err);
 	if (err == MQ_OK && !tells_id(txn, req))
 		err = mq_fail(&req->error, MQ_E_PROTOCOL, "the broker gives no producer id");
 	if (err == MQ_OK) {
