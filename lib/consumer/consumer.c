@@ -69,6 +69,15 @@ static void port_tell(void *arg)
 	}
 }
 
+/* Who is not waiting yet looks again before it does. */
+static void port_nudge(void *arg)
+{
+	struct mq_consumer *c = arg;
+
+	if (c->n_waiting > 0)
+		mq_cond_broadcast(&c->changed);
+}
+
 static void port_lock(void *arg)
 {
 	struct mq_consumer *c = arg;
@@ -180,6 +189,7 @@ static mq_err make_core(struct mq_consumer *c, mq_error *error)
 					   .learn = port_learn,
 					   .wake = port_wake,
 					   .tell = port_tell,
+					   .nudge = port_nudge,
 					   .lock = port_lock,
 					   .unlock = port_unlock,
 					   .arg = c};

@@ -68,6 +68,8 @@ struct mq_cons_port {
 	void (*wake)(void *arg);
 	/* Something has changed for who waits in a call, or for the descriptor. */
 	void (*tell)(void *arg);
+	/* Without the lock: it is about to change. */
+	void (*nudge)(void *arg);
 	/* Around done() of every request: the consumer's lock. */
 	void (*lock)(void *arg);
 	void (*unlock)(void *arg);
@@ -260,7 +262,7 @@ struct mq_consumer {
 
 	struct mq_mutex lock; /* guards what follows */
 	struct mq_cond changed;
-	uint32_t n_waiting; /* for changed */
+	_Atomic uint32_t n_waiting; /* for changed; written with the lock */
 	struct mq_cons cons;
 	enum mq_consumer_state state;
 	bool wakeup;

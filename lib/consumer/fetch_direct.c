@@ -6,7 +6,9 @@
  *
  * The broker answers with ranges of its log, which are read into buffers that
  * are used again. Where it has nothing the call waits inside; the thread that
- * appends completes it and wakes the application.
+ * appends wakes the application, and completes the call. Waking up takes long
+ * enough for that thread to read a small answer meanwhile, so that the woken one
+ * finds a chunk.
  */
 #include "consumer/fetch_impl.h"
 
@@ -22,6 +24,9 @@ enum { STARTING, AWAY, ANSWERED };
 
 /* The broker's wait, where nothing but the application's time-out ends it. */
 #define WAIT_MS 60000
+
+/* An answer up to this size is read by the thread that appends. */
+#define HANDED_MAX (16u * 1024)
 
 /* How long one look at a call that another thread ends takes. */
 #define END_STEP_US 10000
@@ -56,36 +61,6 @@ void mq_fetch_direct_free(struct mq_fetcher *f)
 	mq_mutex_deinit(&direct->lock);
 	free(direct);
 	f->direct = NULL;
-}
-
-/* Any thread, with none of our locks; perhaps inside mq_link_start(). */
-static void direct_done(struct mq_call *call, mq_err err)
-{
-	struct mq_fetch_direct *direct = call->done_arg;
-	struct mq_cons *cons = direct->fetcher->cons;
-
-	direct->err = err;
-	if (atomic_exchange(&direct->state, ANSWERED) != AWAY)
-		return;
-	mq_mutex_lock(&direct->lock);
-	cons->port.lock(cons->port.arg);
-	direct->answered = true;
-	mq_cons_tell(cons);
-	cons->port.unlock(cons->port.arg);
-	direct->away = false;
-	mq_cond_broadcast(&direct->ended);
-	mq_mutex_unlock(&direct->lock);
-}
-
-/* Waking up takes longer than what the broker still has to do. */
-static void direct_soon(struct mq_call *call)
-{
-	struct mq_fetch_direct *direct = call->done_arg;
-	struct mq_cons *cons = direct->fetcher->cons;
-
-	cons->port.lock(cons->port.arg);
-	mq_cons_tell(cons);
-	cons->port.unlock(cons->port.arg);
 }
 
 /* Waits until no other thread is about to end the call, or just ending it.
@@ -124,33 +99,6 @@ void mq_fetch_direct_cancel(struct mq_fetcher *f)
 	cons->port.unlock(cons->port.arg);
 }
 
-/* --- starting ------------------------------------------------------------------------- */
-
-/* Lists what is to be asked for; false: nothing. */
-static bool choose(struct mq_fetcher *f)
-{
-	int64_t now_us = mq_cons_now_us(f->cons), due_us = INT64_MAX;
-	struct mq_fetch_node *node = &f->direct->node;
-	struct mq_list *it;
-
-	mq_fetch_adopt(f);
-	mq_list_each (it, &f->parts) {
-		struct mq_fetch_part *part = mq_list_entry(it, struct mq_fetch_part, list);
-
-		if (mq_fetch_is_due(f, part, now_us, &due_us))
-			mq_list_push(&node->wanted, &part->asked_list);
-	}
-	return !mq_list_empty(&node->wanted);
-}
-
-static void give_up_wanted(struct mq_fetch_node *node, mq_err why)
-{
-	while (!mq_list_empty(&node->wanted)) {
-		mq_list_entry(node->wanted.next, struct mq_fetch_part, asked_list)->why = why;
-		mq_list_remove(node->wanted.next);
-	}
-}
-
 static void failed(struct mq_fetcher *f, mq_err err)
 {
 	struct mq_fetch_direct *direct = f->direct;
@@ -162,66 +110,6 @@ static void failed(struct mq_fetcher *f, mq_err err)
 	direct->retry_us =
 	    mq_cons_now_us(f->cons) + mq_cons_backoff_us(f->cons, direct->failures++);
 	mq_cons_wake(f->cons);
-}
-
-static void set_away(struct mq_fetch_direct *direct, bool away)
-{
-	mq_mutex_lock(&direct->lock);
-	direct->away = away;
-	mq_mutex_unlock(&direct->lock);
-}
-
-static void start(struct mq_fetcher *f)
-{
-	struct mq_fetch_direct *direct = f->direct;
-	const struct mq_consumer_settings *s = &f->cons->settings;
-	struct mq_call *call = &direct->call;
-	bool answered;
-
-	mq_arena_reset(&direct->arena);
-	if (mq_fetch_fill(&direct->node, &direct->arena, mq_fetch_room(f)) != MQ_OK) {
-		failed(f, MQ_E_NOMEM);
-		return;
-	}
-	if (s->fetch_min_bytes <= 1)
-		direct->node.request.max_wait_ms = WAIT_MS;
-	*call = (struct mq_call){.api_key = MQ_API_FETCH,
-				 .api_version = DIRECT_VERSION,
-				 .client_id = mq_str(s->client_id),
-				 .request = &direct->node.request,
-				 .done = direct_done,
-				 .soon = direct_soon,
-				 .done_arg = direct};
-	mq_arena_init(&call->arena, 0);
-	mq_list_init(&call->node);
-	direct->busy = true;
-	direct->answered = false;
-	direct->serial = f->cons->sub.serial;
-	f->cons->counters.fetch_requests++;
-	atomic_store(&direct->state, STARTING);
-	f->cons->port.unlock(f->cons->port.arg);
-	set_away(direct, true);
-	mq_link_start(direct->link, call);
-	answered = atomic_exchange(&direct->state, AWAY) == ANSWERED;
-	if (answered)
-		set_away(direct, false);
-	f->cons->port.lock(f->cons->port.arg);
-	/* Else done() has set it, or will. */
-	if (answered)
-		direct->answered = true;
-}
-
-static bool open_link(struct mq_fetcher *f)
-{
-	struct mq_fetch_direct *direct = f->direct;
-	mq_err err;
-
-	if (direct->link)
-		return true;
-	err = mq_inproc_link_open(f->cons->direct_name, &direct->link, NULL);
-	if (err != MQ_OK)
-		failed(f, MQ_E_CONNECT);
-	return err == MQ_OK;
 }
 
 /* --- the answer --------------------------------------------------------------------------- */
@@ -289,6 +177,41 @@ static mq_err read_ranges(struct mq_fetcher *f, const struct mq_fetch_response *
 	return MQ_OK;
 }
 
+/* What the broker has answered, in memory. Without the lock. */
+static mq_err read_answer(struct mq_fetch_direct *direct, struct mq_fetch_answer **out)
+{
+	struct mq_fetch_answer *answer = mq_fetch_answer_new();
+	mq_err err;
+
+	if (!answer)
+		return MQ_E_NOMEM;
+	err = read_ranges(direct->fetcher, direct->call.response, answer);
+	if (err)
+		mq_held_unref(&answer->held);
+	else
+		*out = answer;
+	return err;
+}
+
+/* The call is over: the answer, if any, becomes chunks. With the lock. */
+static void finish(struct mq_fetcher *f, struct mq_fetch_answer *answer, mq_err err)
+{
+	struct mq_fetch_direct *direct = f->direct;
+
+	if (answer) {
+		direct->failures = 0;
+		(void)mq_fetch_take_response(&direct->node, direct->call.response, false, answer);
+		mq_held_unref(&answer->held);
+	} else if (err == MQ_E_DISCONNECTED) {
+		mq_fetch_asked_end(&direct->node); /* it was given up */
+	} else {
+		failed(f, err);
+	}
+	mq_call_release(&direct->call);
+	direct->busy = false;
+	direct->answered = false;
+}
+
 /* The broker has answered. With the lock, which is given up meanwhile. */
 static void take_answer(struct mq_fetcher *f)
 {
@@ -301,28 +224,157 @@ static void take_answer(struct mq_fetcher *f)
 		err = (mq_err)response->error_code;
 	f->cons->port.unlock(f->cons->port.arg);
 	settle(direct);
-	if (!err && response) {
-		answer = mq_fetch_answer_new();
-		err = answer ? read_ranges(f, response, answer) : MQ_E_NOMEM;
-	}
+	if (!err && response)
+		err = read_answer(direct, &answer);
 	f->cons->port.lock(f->cons->port.arg);
-	if (!err && response) {
-		direct->failures = 0;
-		(void)mq_fetch_take_response(&direct->node, response, false, answer);
-	} else if (err == MQ_E_DISCONNECTED) {
-		mq_fetch_asked_end(&direct->node); /* it was given up */
-	} else {
-		failed(f, err);
-	}
-	if (answer)
-		mq_held_unref(&answer->held);
-	mq_call_release(&direct->call);
+	finish(f, answer, err);
 	if (err == MQ_E_CLOSED) {
 		mq_link_close(direct->link);
 		direct->link = NULL;
 	}
-	direct->busy = false;
+}
+
+/* Whether a few bytes and no errors are all there is. */
+static bool is_small(const struct mq_fetch_response *response)
+{
+	size_t size = 0;
+
+	for (int32_t t = 0; t < response->n_responses; t++) {
+		const struct mq_fetch_response_topic *topic = &response->responses[t];
+
+		for (int32_t i = 0; i < topic->n_partitions; i++) {
+			const struct mq_fetch_response_partition *r = &topic->partitions[i];
+
+			if (r->error_code != MQ_OK)
+				return false;
+			if (r->records.n_pieces > 0)
+				size += r->records.pieces[0].size;
+		}
+	}
+	return response->error_code == MQ_OK && size <= HANDED_MAX;
+}
+
+/* Any thread, with none of our locks; perhaps inside mq_link_start(). */
+static void direct_done(struct mq_call *call, mq_err err)
+{
+	struct mq_fetch_direct *direct = call->done_arg;
+	struct mq_cons *cons = direct->fetcher->cons;
+	struct mq_fetch_answer *answer = NULL;
+
+	direct->err = err;
+	if (atomic_exchange(&direct->state, ANSWERED) != AWAY)
+		return;
+	/* Out of memory: the poll tries again. */
+	if (!err && call->response && is_small(call->response))
+		(void)read_answer(direct, &answer);
+	mq_mutex_lock(&direct->lock);
+	cons->port.lock(cons->port.arg);
+	if (answer)
+		finish(direct->fetcher, answer, MQ_OK);
+	else
+		direct->answered = true;
+	mq_cons_tell(cons);
+	cons->port.unlock(cons->port.arg);
+	direct->away = false;
+	mq_cond_broadcast(&direct->ended);
+	mq_mutex_unlock(&direct->lock);
+}
+
+/* Waking up takes longer than what the broker still has to do. The consumer is
+ * there until the call has ended. */
+static void direct_soon(struct mq_call *call)
+{
+	struct mq_fetch_direct *direct = call->done_arg;
+	struct mq_cons *cons = direct->fetcher->cons;
+
+	cons->port.nudge(cons->port.arg);
+}
+
+/* --- starting ------------------------------------------------------------------------- */
+
+/* Lists what is to be asked for; false: nothing. */
+static bool choose(struct mq_fetcher *f)
+{
+	int64_t now_us = mq_cons_now_us(f->cons), due_us = INT64_MAX;
+	struct mq_fetch_node *node = &f->direct->node;
+	struct mq_list *it;
+
+	mq_fetch_adopt(f);
+	mq_list_each (it, &f->parts) {
+		struct mq_fetch_part *part = mq_list_entry(it, struct mq_fetch_part, list);
+
+		if (mq_fetch_is_due(f, part, now_us, &due_us))
+			mq_list_push(&node->wanted, &part->asked_list);
+	}
+	return !mq_list_empty(&node->wanted);
+}
+
+static void give_up_wanted(struct mq_fetch_node *node, mq_err why)
+{
+	while (!mq_list_empty(&node->wanted)) {
+		mq_list_entry(node->wanted.next, struct mq_fetch_part, asked_list)->why = why;
+		mq_list_remove(node->wanted.next);
+	}
+}
+
+static void set_away(struct mq_fetch_direct *direct, bool away)
+{
+	mq_mutex_lock(&direct->lock);
+	direct->away = away;
+	mq_mutex_unlock(&direct->lock);
+}
+
+static void start(struct mq_fetcher *f)
+{
+	struct mq_fetch_direct *direct = f->direct;
+	const struct mq_consumer_settings *s = &f->cons->settings;
+	struct mq_call *call = &direct->call;
+	bool answered;
+
+	mq_arena_reset(&direct->arena);
+	if (mq_fetch_fill(&direct->node, &direct->arena, mq_fetch_room(f)) != MQ_OK) {
+		failed(f, MQ_E_NOMEM);
+		return;
+	}
+	if (s->fetch_min_bytes <= 1)
+		direct->node.request.max_wait_ms = WAIT_MS;
+	*call = (struct mq_call){.api_key = MQ_API_FETCH,
+				 .api_version = DIRECT_VERSION,
+				 .client_id = mq_str(s->client_id),
+				 .request = &direct->node.request,
+				 .done = direct_done,
+				 .soon = direct_soon,
+				 .done_arg = direct};
+	mq_arena_init(&call->arena, 0);
+	mq_list_init(&call->node);
+	direct->busy = true;
 	direct->answered = false;
+	direct->serial = f->cons->sub.serial;
+	f->cons->counters.fetch_requests++;
+	atomic_store(&direct->state, STARTING);
+	f->cons->port.unlock(f->cons->port.arg);
+	set_away(direct, true);
+	mq_link_start(direct->link, call);
+	answered = atomic_exchange(&direct->state, AWAY) == ANSWERED;
+	if (answered)
+		set_away(direct, false);
+	f->cons->port.lock(f->cons->port.arg);
+	/* Else done() has set it, or will. */
+	if (answered)
+		direct->answered = true;
+}
+
+static bool open_link(struct mq_fetcher *f)
+{
+	struct mq_fetch_direct *direct = f->direct;
+	mq_err err;
+
+	if (direct->link)
+		return true;
+	err = mq_inproc_link_open(f->cons->direct_name, &direct->link, NULL);
+	if (err != MQ_OK)
+		failed(f, MQ_E_CONNECT);
+	return err == MQ_OK;
 }
 
 void mq_fetch_direct_due(struct mq_fetcher *f, int64_t now_us, int64_t *due_us)

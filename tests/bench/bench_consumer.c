@@ -3,7 +3,7 @@
  * and of librdkafka, in turns, from one and the same topic and broker; then
  * libmq from a broker of its own process: how many records a second one thread
  * reads, and how long a record takes from send to a poll that waits in another
- * thread, beside the least that a log and a sleeping thread cost.
+ * thread, in turns with the least that a log and a sleeping thread cost.
  *
  *	bench_consumer [-n RECORDS] [-p PAIRS] [-r ROW] [-m MQ]
  *	bench_consumer -o libmq|librdkafka|inproc [-n RECORDS] [-r ROW]
@@ -360,27 +360,6 @@ static void *receive_all(void *arg)
 	return NULL;
 }
 
-static void measure_mq(mq_producer *producer, mq_consumer *consumer)
-{
-	pthread_t thread;
-	mq_error error;
-	double at, now;
-
-	pthread_create(&thread, NULL, receive_all, consumer);
-	wait_for_reader();
-	at = wall();
-	for (int i = 0; i < LATENCIES; i++) {
-		const mq_record record = {.topic = "latency", .value = mq_mem(value, 100)};
-
-		wait_until(at += APART_S);
-		now = wall();
-		memcpy(value, &now, sizeof(now));
-		if (mq_producer_send(producer, &record, NULL, NULL, &error) != MQ_OK)
-			bench_die("send", error.text);
-	}
-	pthread_join(thread, NULL);
-}
-
 /* What no log with a sleeping reader can do without: a write, and a wake-up. */
 static struct {
 	_Alignas(64) _Atomic uint32_t written;
@@ -407,30 +386,51 @@ static void *floor_reader(void *arg)
 	return NULL;
 }
 
-static void measure_floor(const char *dir)
+static void append_to_floor(int fd, int i)
 {
+	atomic_store(&floor_log.sent, wall());
+	if (pwrite(fd, value, BATCH_SIZE, (off_t)i * BATCH_SIZE) != BATCH_SIZE)
+		bench_die("write", "failed");
+	atomic_fetch_add(&floor_log.written, 1);
+	if (atomic_load(&floor_log.sleeping))
+		syscall(SYS_futex, &floor_log.written, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+static void send_stamped(mq_producer *producer)
+{
+	const mq_record record = {.topic = "latency", .value = mq_mem(value, 100)};
+	double now = wall();
+	mq_error error;
+
+	memcpy(value, &now, sizeof(now));
+	if (mq_producer_send(producer, &record, NULL, NULL, &error) != MQ_OK)
+		bench_die("send", error.text);
+}
+
+/* One record to the one, and one to the other, in turns. */
+static void measure_both(const char *dir, mq_producer *producer, mq_consumer *consumer)
+{
+	pthread_t threads[2];
 	char path[96];
-	pthread_t thread;
 	double at;
 	int fd;
 
 	snprintf(path, sizeof(path), "%s/floor", dir);
 	fd = open(path, O_RDWR | O_CREAT, 0600);
 	atomic_store(&floor_log.written, 0);
-	pthread_create(&thread, NULL, floor_reader, NULL);
+	pthread_create(&threads[0], NULL, floor_reader, NULL);
+	wait_for_reader();
+	pthread_create(&threads[1], NULL, receive_all, consumer);
 	wait_for_reader();
 	at = wall();
 	for (int i = 0; i < LATENCIES; i++) {
-		wait_until(at += APART_S);
-		atomic_store(&floor_log.sent, wall());
-		if (pwrite(fd, value, BATCH_SIZE, (off_t)i * BATCH_SIZE) != BATCH_SIZE)
-			bench_die("write", "failed");
-		atomic_fetch_add(&floor_log.written, 1);
-		if (atomic_load(&floor_log.sleeping))
-			syscall(SYS_futex, &floor_log.written, FUTEX_WAKE_PRIVATE, 1, NULL, NULL,
-				0);
+		wait_until(at += APART_S / 2);
+		append_to_floor(fd, i);
+		wait_until(at += APART_S / 2);
+		send_stamped(producer);
 	}
-	pthread_join(thread, NULL);
+	pthread_join(threads[0], NULL);
+	pthread_join(threads[1], NULL);
 	close(fd);
 }
 
@@ -441,20 +441,16 @@ static void run_latency(void *arg, void *out)
 	mq_producer *producer = open_producer(run->address, "0");
 	mq_consumer *consumer = open_consumer(run->address, true);
 	struct latency *latency = out;
-	double stamp = wall();
-	mq_record record = {.topic = "latency", .value = mq_mem(value, 100)};
 	mq_error error;
 
 	pin(0);
-	measure_floor(run->dir);
-	memcpy(value, &stamp, sizeof(stamp));
-	if (mq_producer_send(producer, &record, NULL, NULL, &error) != MQ_OK ||
-	    mq_producer_flush(producer, WAIT_MS, &error) != MQ_OK)
-		bench_die("send", error.text);
+	send_stamped(producer);
+	if (mq_producer_flush(producer, WAIT_MS, &error) != MQ_OK)
+		bench_die("flush", error.text);
 	assign(consumer, "latency");
 	if (mq_records_count(mq_consumer_poll(consumer, WAIT_MS, &error)) != 1)
 		bench_die("poll", "nothing comes");
-	measure_mq(producer, consumer);
+	measure_both(run->dir, producer, consumer);
 	latency->mq_p50 = bench_quantile(latencies[0], LATENCIES, 0.5);
 	latency->mq_p99 = bench_quantile(latencies[0], LATENCIES, 0.99);
 	latency->floor_p50 = bench_quantile(latencies[1], LATENCIES, 0.5);

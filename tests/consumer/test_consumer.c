@@ -70,10 +70,12 @@ END_TEST
 
 /* --- positions --------------------------------------------------------------------- */
 
+/* Questions about offsets stand behind the fetch that waits: not for long. */
 static mq_consumer *assigned(const char *key, const char *value, int partition)
 {
 	mq_topic_partition tp = {"first", partition};
-	mq_consumer *c = kit_consumer(&kit, kit.address, key, value, NULL);
+	mq_consumer *c =
+	    kit_consumer(&kit, kit.address, "fetch.max.wait.ms", "50", key, value, NULL);
 
 	kit_ok(mq_consumer_assign(c, &tp, 1, &kit_error_));
 	return c;

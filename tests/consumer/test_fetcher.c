@@ -131,6 +131,7 @@ static void setup(void)
 		     .learn = port_learn,
 		     .wake = port_nothing,
 		     .tell = port_nothing,
+		     .nudge = port_nothing,
 		     .lock = port_nothing,
 		     .unlock = port_nothing},
 	};

@@ -175,6 +175,51 @@ START_TEST(what_is_assigned_while_a_fetch_waits_is_read_at_once)
 }
 END_TEST
 
+static atomic_bool enough;
+
+static void *append_on(void *arg)
+{
+	for (int i = 5; !enough; i++)
+		kit_fill(arg, "first", 0, i, 1);
+	return NULL;
+}
+
+/* The thread that appends ends the fetch, which the reader gives up meanwhile. */
+START_TEST(appends_meet_seeks_assignments_and_the_end)
+{
+	const mq_topic_partition both[] = {second, first};
+	mq_offset back = {.topic = "first", .partition = 0, .offset = 0};
+	mq_error error = {MQ_OK, ""};
+	pthread_t thread;
+
+	kit_fill(&kit, "first", 0, 0, 5);
+	kit_fill(&kit, "first", 1, 0, 1);
+	enough = false;
+	ck_assert_int_eq(pthread_create(&thread, NULL, append_on, &kit), 0);
+	for (int i = 0; i < 30; i++) {
+		mq_consumer *c = kit_consumer(&kit, NULL, NULL);
+		int64_t next = back.offset = i % 5;
+
+		assign(c, both, 2);
+		kit_ok(mq_consumer_seek(c, &back, &kit_error_));
+		while (next < 5 + i) {
+			mq_records *records = mq_consumer_poll(c, next % 2, &error);
+			const mq_received *r;
+
+			ck_assert_msg(records != NULL, "%s", error.text);
+			while ((r = mq_records_next(records)))
+				if (r->partition == 0)
+					ck_assert_int_eq(r->offset, next++);
+			if (next % 3 == 0)
+				assign(c, next % 2 ? both : both + 1, 1 + next % 2);
+		}
+		mq_consumer_free(c);
+	}
+	enough = true;
+	pthread_join(thread, NULL);
+}
+END_TEST
+
 START_TEST(another_topic_is_read_at_once_whatever_the_back_off)
 {
 	const mq_topic_partition other = {"second", 0};
@@ -383,6 +428,7 @@ int main(void)
 	    a_poll_that_waits_is_woken_by_each_append,
 	    what_is_assigned_while_a_fetch_waits_is_read_at_once,
 	    another_topic_is_read_at_once_whatever_the_back_off,
+	    appends_meet_seeks_assignments_and_the_end,
 	    records_that_are_taken_outlive_consumer_and_broker,
 	    a_broker_that_comes_back_is_read_on_in_process,
 	    a_broker_that_comes_back_is_read_on_over_tcp,
