@@ -109,6 +109,8 @@ static void failed(struct mq_fetcher *f, mq_err err)
 	mq_fetch_asked_end(&direct->node);
 	direct->retry_us =
 	    mq_cons_now_us(f->cons) + mq_cons_backoff_us(f->cons, direct->failures++);
+	/* Asking for them finds out whether the broker has gone. */
+	mq_cons_want_metadata(f->cons);
 	mq_cons_wake(f->cons);
 }
 
