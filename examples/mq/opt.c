@@ -32,8 +32,11 @@ int fail(const char *command, const char *fmt, ...)
 
 int fail_error(const char *command, const mq_error *error)
 {
-	return fail(command, "%s (%s)", error->text[0] ? error->text : mq_err_text(error->code),
-		    mq_err_name(error->code));
+	fail(command, "%s (%s)", error->text[0] ? error->text : mq_err_text(error->code),
+	     mq_err_name(error->code));
+	if (strstr(error->text, "cannot connect") || strstr(error->text, "cannot resolve"))
+		fprintf(stderr, "Try: mq doctor, with the same --bootstrap-server\n");
+	return EXIT_FAILED;
 }
 
 int opt_mistake(const struct opt_set *set, const char *fmt, ...)

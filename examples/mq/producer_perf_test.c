@@ -390,6 +390,7 @@ static int set_transactions(struct perf *p, mq_conf *conf)
 static int open_producer(struct perf *p)
 {
 	mq_conf *conf = mq_conf_new(MQ_ROLE_PRODUCER);
+	const char *servers;
 	mq_error error;
 	int code = -1;
 
@@ -401,8 +402,10 @@ static int open_producer(struct perf *p)
 		code = fail_error(COMMAND, &error);
 	for (int i = 0; code == -1 && i < p->properties.n; i++)
 		code = tool_set_pair(COMMAND, conf, p->properties.items[i]);
-	if (code == -1 && p->bootstrap &&
-	    mq_conf_set(conf, "bootstrap.servers", p->bootstrap, &error) != MQ_OK)
+	servers = mq_conf_get(conf, "bootstrap.servers");
+	if (code == -1 && (p->bootstrap || !servers || !*servers) &&
+	    mq_conf_set(conf, "bootstrap.servers", p->bootstrap ? p->bootstrap : "localhost:9092",
+			&error) != MQ_OK)
 		code = fail_error(COMMAND, &error);
 	if (code == -1)
 		code = set_transactions(p, conf);
@@ -485,7 +488,7 @@ int cmd_producer_perf_test(int argc, char **argv)
 	     NULL},
 	    {"producer.config", OPT_STRING, &p.config, "FILE", "properties of the producer", NULL},
 	    {"bootstrap-server", OPT_STRING, &p.bootstrap, "HOST:PORT,...",
-	     "bootstrap.servers of the producer", NULL},
+	     "brokers to begin with; localhost:9092 if left out", NULL},
 	    {"transactional-id", OPT_STRING, &p.transactional_id, "ID",
 	     "transactional.id of the producer, which sends in transactions", NULL},
 	    {"transaction-duration-ms", OPT_LONG, &p.transaction_ms, "MS",

@@ -27,7 +27,7 @@ KNOWN("auto.leader.rebalance.enable", B, BOOL, "true", LOW, HIGH, NULL,
 	"Move leadership back to preferred replicas in the background.", NULL)
 KEY("auto.offset.reset", C, STRING, "latest", LOW, HIGH, NULL,
 	"Where to begin without a valid offset: earliest, latest, none (an error), or by_duration:P... (so long ago).", NULL)
-KEY("background.threads", B, INT, "10", 1, HIGH, NULL, "Most threads for background work.", NULL)
+KNOWN("background.threads", B, INT, "10", 1, HIGH, NULL, "Most threads for background work.", NULL)
 KEY("batch.size", P, INT, "16384", 0, HIGH, NULL,
 	"Bytes of records, before compression, that one batch of a partition takes.", NULL)
 KNOWN("bootstrap.controllers", A, LIST, "", LOW, HIGH, NULL,
@@ -160,7 +160,8 @@ KNOWN("fetch.purgatory.purge.interval.requests", B, INT, "1000", LOW, HIGH, NULL
 KEY("file.delete.delay.ms", T, LONG, "60000", 0, HIGH, NULL,
 	"How long the files of a deleted segment stay.", "log.segment.delete.delay.ms")
 KEY("flush.messages", T, LONG, "9223372036854775807", 1, HIGH, NULL,
-	"Records after which a log is flushed to disk.", "log.flush.interval.messages")
+	"Records after which a log is flushed to disk; only with 1 do acknowledgements wait for it, as with mq.flush.before.ack.",
+	"log.flush.interval.messages")
 KEY("flush.ms", T, LONG, "9223372036854775807", 0, HIGH, NULL,
 	"Time after which a log with unflushed records is flushed.",
 	"log.flush.interval.ms,log.flush.scheduler.interval.ms")
@@ -241,7 +242,7 @@ KEY("index.interval.bytes", T, INT, "4096", 0, HIGH, NULL,
 	"Bytes of log between two entries of the offset index.", "log.index.interval.bytes")
 KNOWN("initial.broker.registration.timeout.ms", B, INT, "60000", LOW, HIGH, NULL,
 	"How long the first registration may take.", NULL)
-KEY("inter.broker.listener.name", B, STRING, NULL, LOW, HIGH, NULL,
+KNOWN("inter.broker.listener.name", B, STRING, NULL, LOW, HIGH, NULL,
 	"Listener the brokers use among themselves.", NULL)
 KNOWN("inter.broker.protocol.version", B, STRING, "3.9-IV0", LOW, HIGH, NULL,
 	"Protocol version between brokers of different releases.", NULL)

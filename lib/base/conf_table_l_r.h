@@ -30,7 +30,7 @@ KEY("log.cleaner.enable", B, BOOL, "true", LOW, HIGH, NULL,
 	"Run the cleaner; without it nothing is compacted.", NULL)
 KNOWN("log.cleaner.io.buffer.load.factor", B, DOUBLE, "0.9", LOW, HIGH, NULL,
 	"How full the cleaner's map of keys may become.", NULL)
-KEY("log.cleaner.io.buffer.size", B, INT, "524288", 0, HIGH, NULL,
+KNOWN("log.cleaner.io.buffer.size", B, INT, "524288", 0, HIGH, NULL,
 	"Memory of the cleaner for reading and writing.", NULL)
 KNOWN("log.cleaner.io.max.bytes.per.second", B, DOUBLE, "1.7976931348623157E308", LOW, HIGH, NULL,
 	"Most bytes a second the cleaner reads and writes.", NULL)
@@ -50,7 +50,8 @@ KNOWN("log.dir.failure.timeout.ms", B, LONG, "30000", 1, HIGH, NULL,
 KEY("log.dirs", B, STRING, NULL, LOW, HIGH, NULL, "Directories of the logs, separated by commas.",
 	NULL)
 KEY("log.flush.interval.messages", B, LONG, "9223372036854775807", 1, HIGH, NULL,
-	"Records after which a log is flushed to disk.", NULL)
+	"Records after which a log is flushed to disk; only with 1 do acknowledgements wait for it, as with mq.flush.before.ack.",
+	NULL)
 KEY("log.flush.interval.ms", B, LONG, NULL, LOW, HIGH, NULL,
 	"Time after which a log with unflushed records is flushed.", NULL)
 KEY("log.flush.offset.checkpoint.interval.ms", B, INT, "60000", 0, HIGH, NULL,

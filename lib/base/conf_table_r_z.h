@@ -101,9 +101,7 @@ KNOWN("server.max.startup.time.ms", B, LONG, "9223372036854775807", 0, HIGH, NUL
 	"Longest time the start may take.", NULL)
 KEY("session.timeout.ms", C, INT, "45000", LOW, HIGH, NULL,
 	"Time without heartbeats after which a member counts as gone.", NULL)
-KEY("socket.connection.setup.timeout.max.ms", A | P | C, LONG, "30000", LOW, HIGH, NULL,
-	"Longest time for setting up a connection after failures.", NULL)
-KNOWN("socket.connection.setup.timeout.max.ms", B, LONG, "30000", LOW, HIGH, NULL,
+KNOWN("socket.connection.setup.timeout.max.ms", A | B | P | C, LONG, "30000", LOW, HIGH, NULL,
 	"Longest time for setting up a connection after failures.", NULL)
 KEY("socket.connection.setup.timeout.ms", A | P | C, LONG, "10000", LOW, HIGH, NULL,
 	"First time allowed for setting up a connection.", NULL)
@@ -149,7 +147,7 @@ KEY("ssl.keystore.type", B | A | P | C, STRING, "JKS", LOW, HIGH, NULL,
 	"Format of the keystore; PEM is the one understood.", NULL)
 KNOWN("ssl.principal.mapping.rules", B, STRING, "DEFAULT", LOW, HIGH, NULL,
 	"How distinguished names become user names.", NULL)
-KEY("ssl.protocol", B | A | P | C, STRING, "TLSv1.3", LOW, HIGH, NULL, "Version of TLS that is preferred.",
+KNOWN("ssl.protocol", B | A | P | C, STRING, "TLSv1.3", LOW, HIGH, NULL, "Version of TLS that is preferred.",
 	NULL)
 KNOWN("ssl.provider", B | A | P | C, STRING, NULL, LOW, HIGH, NULL, "Java's security provider.", NULL)
 KNOWN("ssl.secure.random.implementation", B | A | P | C, STRING, NULL, LOW, HIGH, NULL,

@@ -10,6 +10,15 @@ check() { # PAGE PROGRAM MACRO
 		status=1
 	fi
 }
+# A key that nobody reads says so: it is KNOWN in the table, and not KEY. A topic's key
+# names the broker's that is its default.
+for key in $(sed -n 's/^KEY("\([^"]*\)".*/\1/p' "$srcdir"/lib/base/conf_table_*.h | sort -u); do
+	if ! grep -qrF "\"$key\"" "$srcdir/lib" --include='*.c' &&
+		! grep -qE "\"([^\"]*,)?$key([^a-z.\"][^\"]*)?\"\)$" "$srcdir"/lib/base/conf_table_*.h; then
+		echo "no code reads the key $key"
+		status=1
+	fi
+done
 check mq_config.5 print_config Cm
 check mq_errors.7 print_errors 'Dv MQ_E_.* Pq'
 exit $status
