@@ -40,17 +40,34 @@ static bool is_number(const struct mq_conf_key *key)
 	       key->type == MQ_CONF_LONG || key->type == MQ_CONF_DOUBLE;
 }
 
-static void put_key(const struct mq_conf_key *key)
+/* Names behind commas or bars, with a space between them; what a name's value is
+ * multiplied with ("*60000") and that case does not matter ("~") is left out. */
+static void put_names(const char *names)
+{
+	for (const char *p = names; *p; p++)
+		if (*p == ',' || *p == '|')
+			fputs(", ", stdout);
+		else if (*p == '*')
+			p += strspn(p + 1, "0123456789");
+		else if (*p != '~')
+			putchar(*p);
+}
+
+static void put_key(mq_role role, const struct mq_conf_key *key)
 {
 	printf(".It Cm %s\n", key->name);
 	put_text(key->help);
 	printf("\n.br\n%s", types[key->type]);
 	if (key->allowed) {
-		printf(", one of ");
-		put_text(key->allowed);
+		fputs(key->type == MQ_CONF_LIST ? ", any of " : ", one of ", stdout);
+		put_names(key->allowed);
 	} else if (is_number(key) && key->min > -1e18) {
-		printf(", at least ");
+		fputs(key->max < 1e18 ? ", " : ", at least ", stdout);
 		put_number(key->min);
+		if (key->max < 1e18) {
+			printf(" to ");
+			put_number(key->max);
+		}
 	}
 	if (!key->value)
 		printf("; no default");
@@ -60,10 +77,9 @@ static void put_key(const struct mq_conf_key *key)
 		printf("; default ");
 		put_text(key->value);
 	}
-	if (key->broker_keys) {
-		printf("; the broker's default is ");
-		for (const char *p = key->broker_keys; *p && *p != '*'; p++)
-			fputs(*p == ',' ? ", " : (char[]){*p, 0}, stdout);
+	if (key->broker_keys && role == MQ_ROLE_TOPIC) {
+		printf(", or the broker's ");
+		put_names(key->broker_keys);
 	}
 	printf(".\n");
 }
@@ -78,7 +94,7 @@ static void put_role(mq_role role, const char *title, const char *intro)
 		if (key->known)
 			n_known++;
 		else
-			put_key(key);
+			put_key(role, key);
 	}
 	printf(".El\n");
 	if (!n_known)
@@ -92,7 +108,7 @@ static void put_role(mq_role role, const char *title, const char *intro)
 
 static const char head[] =
     ".\\\" Printed by man/print_config from the table of keys; do not edit.\n"
-    ".Dd November 22, 2026\n"
+    ".Dd November 23, 2026\n"
     ".Dt MQ_CONFIG 5\n"
     ".Os\n"
     ".Sh NAME\n"
@@ -109,6 +125,16 @@ static const char head[] =
     ".Cm mq. .\n"
     "A key that nobody knows is an error that names the nearest known one.\n"
     "A key that Kafka knows but that means nothing here is accepted with one warning.\n"
+    ".Pp\n"
+    "A boolean is\n"
+    ".Li true\n"
+    "or\n"
+    ".Li false ,\n"
+    "and a list has commas between its parts.\n"
+    "What ends with\n"
+    ".Cm .ms\n"
+    "is milliseconds.\n"
+    "A default of 2147483647 or 9223372036854775807, the largest int and long, is no limit.\n"
     ".Sh DURABILITY\n"
     "A broker acknowledges a record when the operating system has it.\n"
     "A killed broker loses nothing then; a machine that loses power loses what was not yet on the\n"
@@ -122,10 +148,12 @@ static const char head[] =
     "serves every request that waits for it, so many producers share its cost.\n"
     "It can be set for the broker or for a single topic.\n"
     ".It Cm log.flush.interval.messages , Cm log.flush.interval.ms\n"
-    "Kafka's own: the log is flushed after so many records or after that time.\n"
-    "Acknowledgements wait for it only if each record is to be flushed: an interval of 1 is the same\n"
-    "as the key above.\n"
-    "By default the operating system decides.\n"
+    "Kafka's own: the log is flushed after so many records or after that time; by default the\n"
+    "operating system decides.\n"
+    "With\n"
+    ".Cm log.flush.interval.messages=1\n"
+    "only what is on the disk is acknowledged: it is the same as the key above.\n"
+    "With more, and with a time, nothing waits for the flush.\n"
     ".El\n"
     ".Pp\n"
     "After a stop that was not clean the broker checks the log from the last known flushed offset.\n"
@@ -135,20 +163,57 @@ static const char head[] =
     "A flush that fails is not tried again: the log directory is taken offline.\n";
 
 static const char tail[] =
+    ".Sh FILES\n"
+    ".Bl -tag -width Ds\n"
+    ".It Pa /etc/libmq/server.properties\n"
+    "That of the broker which systemd runs, with a comment for each key one might want to change.\n"
+    ".El\n"
+    ".Sh EXAMPLES\n"
+    "A broker that keeps its data on two disks, and what it has acknowledged through a loss of\n"
+    "power:\n"
+    ".Bd -literal -offset indent\n"
+    "broker.id=1\n"
+    "listeners=PLAINTEXT://192.0.2.7:9092\n"
+    "log.dirs=/srv/disk1/libmq,/srv/disk2/libmq\n"
+    "log.retention.hours=24\n"
+    "mq.flush.before.ack=true\n"
+    ".Ed\n"
+    ".Pp\n"
+    "A client that uses TLS, for\n"
+    ".Xr mq_conf_load 3\n"
+    "and\n"
+    ".Fl -command-config :\n"
+    ".Bd -literal -offset indent\n"
+    "bootstrap.servers=kafka1:9093,kafka2:9093\n"
+    "security.protocol=SSL\n"
+    "ssl.truststore.type=PEM\n"
+    "ssl.truststore.location=/etc/libmq/ca.pem\n"
+    ".Ed\n"
+    ".Pp\n"
+    "A key of one topic, while the broker runs:\n"
+    ".Bd -literal -offset indent\n"
+    "mq configs --alter --topic first --add-config retention.ms=3600000\n"
+    ".Ed\n"
     ".Sh SEE ALSO\n"
     ".Xr mq 1 ,\n"
     ".Xr mq-configs 1 ,\n"
     ".Xr mq-server-start 1 ,\n"
     ".Xr mq_broker_start 3 ,\n"
-    ".Xr mq_conf_set 3\n";
+    ".Xr mq_conf_set 3 ,\n"
+    ".Xr mq_delivery 7 ,\n"
+    ".Xr mq-broker 8\n";
 
 int main(void)
 {
 	fputs(head, stdout);
 	put_role(MQ_ROLE_BROKER, "BROKER",
-	         "Keys of a broker, in\n.Pa server.properties\nor for\n.Xr mq_broker_start 3 .");
+	         "Keys of a broker, in\n.Pa server.properties\nor for\n.Xr mq_broker_start 3 .\n"
+	         "Where no file was loaded, three have other defaults than below:\n"
+	         ".Cm listeners\nis empty,\n.Cm log.dirs\nis\n.Pa mq-data ,\nand\n"
+	         ".Cm group.initial.rebalance.delay.ms\nis 0.");
 	put_role(MQ_ROLE_TOPIC, "TOPIC",
-	         "Keys of a topic, set when it is created or with\n.Xr mq-configs 1 .");
+	         "Keys of a topic, set when it is created or with\n.Xr mq-configs 1 .\n"
+	         "One that is not set has the value of the broker's key that is named with it.");
 	put_role(MQ_ROLE_ADMIN, "ADMIN CLIENT",
 	         "Keys of\n.Xr mq_admin_new 3\nand of\n.Fl -command-config\nof the commands.");
 	put_role(MQ_ROLE_PRODUCER, "PRODUCER",

@@ -4,7 +4,7 @@
  */
 /* clang-format off */
 KEY("acks", P, STRING, "all", LOW, HIGH, "all|-1|0|1",
-	"Acknowledgements to wait for: 0 none, 1 the leader's, all those of the in-sync replicas.", NULL)
+	"Acknowledgements to wait for: 0 none, 1 the leader's, all (or -1) those of the in-sync replicas.", NULL)
 KEY("advertised.listeners", B, STRING, NULL, LOW, HIGH, NULL,
 	"Where clients are told to connect, if not where the broker listens.", NULL)
 KEY("allow.auto.create.topics", C, BOOL, "true", LOW, HIGH, NULL,
@@ -78,7 +78,7 @@ KEY("connections.max.idle.ms", A, LONG, "300000", LOW, HIGH, NULL,
 KEY("connections.max.idle.ms", B, LONG, "600000", LOW, HIGH, NULL,
 	"Close a connection that was not used for this long.", NULL)
 KEY("connections.max.idle.ms", P | C, LONG, "540000", LOW, HIGH, NULL,
-	"Time after which an idle connection is closed.", NULL)
+	"Close a connection that was not used for this long.", NULL)
 KNOWN("connections.max.reauth.ms", B, LONG, "0", LOW, HIGH, NULL,
 	"Longest time before a client has to authenticate again; 0 for never.", NULL)
 KNOWN("control.plane.listener.name", B, STRING, NULL, LOW, HIGH, NULL,
@@ -118,7 +118,7 @@ KNOWN("create.topic.policy.class.name", B, CLASS, NULL, LOW, HIGH, NULL,
 KEY("default.api.timeout.ms", A | C, INT, "60000", 0, HIGH, NULL, "Deadline of a call that names none.",
 	NULL)
 KEY("default.replication.factor", B, INT, "1", LOW, HIGH, NULL,
-	"Replicas of a topic that is created automatically.", NULL)
+	"Replicas of a topic that is created without saying how many.", NULL)
 KNOWN("delegation.token.expiry.check.interval.ms", B, LONG, "3600000", 1, HIGH, NULL,
 	"Time between looks for expired delegation tokens.", NULL)
 KNOWN("delegation.token.expiry.time.ms", B, LONG, "86400000", 1, HIGH, NULL,
@@ -160,7 +160,7 @@ KNOWN("fetch.purgatory.purge.interval.requests", B, INT, "1000", LOW, HIGH, NULL
 KEY("file.delete.delay.ms", T, LONG, "60000", 0, HIGH, NULL,
 	"How long the files of a deleted segment stay.", "log.segment.delete.delay.ms")
 KEY("flush.messages", T, LONG, "9223372036854775807", 1, HIGH, NULL,
-	"Records after which a log is flushed to disk; only with 1 do acknowledgements wait for it, as with mq.flush.before.ack.",
+	"Records after which a log is flushed to the disk; with 1 only what is on the disk is acknowledged, as with mq.flush.before.ack; with more nothing waits for it.",
 	"log.flush.interval.messages")
 KEY("flush.ms", T, LONG, "9223372036854775807", 0, HIGH, NULL,
 	"Time after which a log with unflushed records is flushed.",
@@ -198,7 +198,7 @@ KNOWN("group.coordinator.threads", B, INT, "1", 1, HIGH, NULL, "Threads of the g
 KEY("group.id", C, STRING, NULL, LOW, HIGH, NULL,
 	"The consumer group that shares the topics out and keeps the offsets.", NULL)
 KEY("group.initial.rebalance.delay.ms", B, INT, "3000", LOW, HIGH, NULL,
-	"How long a new group waits for more members.", NULL)
+	"How long an empty group waits for more members once the first one has come.", NULL)
 KEY("group.instance.id", C, STRING, NULL, LOW, HIGH, NULL,
 	"The name of a static member, which may be away for session.timeout.ms without a rebalance.", NULL)
 KEY("group.max.session.timeout.ms", B, INT, "1800000", LOW, HIGH, NULL,

@@ -13,7 +13,7 @@ KEY("linger.ms", P, LONG, "0", 0, HIGH, NULL,
 	"How long a batch that is not full waits for more records.", NULL)
 KEY("listener.security.protocol.map", B, STRING,
 	"SASL_SSL:SASL_SSL,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT", LOW, HIGH,
-	NULL, "Security protocol of each listener, NAME:PROTOCOL each.", NULL)
+	NULL, "Security protocol of each listener, NAME:PROTOCOL each: PLAINTEXT or SSL, not SASL.", NULL)
 KEY("listeners", B, STRING, "PLAINTEXT://:9092", LOW, HIGH, NULL,
 	"Addresses to listen on, NAME://host:port each; empty for no socket.", NULL)
 KNOWN("local.retention.bytes", T, LONG, "-2", -2, HIGH, NULL,
@@ -50,7 +50,7 @@ KNOWN("log.dir.failure.timeout.ms", B, LONG, "30000", 1, HIGH, NULL,
 KEY("log.dirs", B, STRING, NULL, LOW, HIGH, NULL, "Directories of the logs, separated by commas.",
 	NULL)
 KEY("log.flush.interval.messages", B, LONG, "9223372036854775807", 1, HIGH, NULL,
-	"Records after which a log is flushed to disk; only with 1 do acknowledgements wait for it, as with mq.flush.before.ack.",
+	"Records after which a log is flushed to the disk; with 1 only what is on the disk is acknowledged, as with mq.flush.before.ack; with more nothing waits for it.",
 	NULL)
 KEY("log.flush.interval.ms", B, LONG, NULL, LOW, HIGH, NULL,
 	"Time after which a log with unflushed records is flushed.", NULL)
@@ -97,9 +97,9 @@ KEY("log.retention.ms", B, LONG, NULL, LOW, HIGH, NULL, "How long records are ke
 KEY("log.roll.hours", B, INT, "168", 1, HIGH, NULL,
 	"Age at which a segment is closed and a new one begun, in hours.", NULL)
 KEY("log.roll.jitter.hours", B, INT, "0", 0, HIGH, NULL,
-	"Most by which that age is shortened at random, in hours.", NULL)
+	"Most by which the age of log.roll.hours is shortened at random, in hours.", NULL)
 KEY("log.roll.jitter.ms", B, LONG, NULL, LOW, HIGH, NULL,
-	"Most by which that age is shortened at random.", NULL)
+	"Most by which the age of log.roll.ms is shortened at random.", NULL)
 KEY("log.roll.ms", B, LONG, NULL, LOW, HIGH, NULL,
 	"Age at which a segment is closed and a new one begun.", NULL)
 KEY("log.segment.bytes", B, INT, "1073741824", 14, HIGH, NULL, "Most bytes of a segment.", NULL)
@@ -189,7 +189,7 @@ KEY("min.insync.replicas", B | T, INT, "1", 1, HIGH, NULL,
 KEY("mq.callbacks.on.sender.thread", P, BOOL, "false", LOW, HIGH, NULL,
 	"Delivery callbacks run on the producer's own thread only.", NULL)
 KEY("mq.disk.free.min.bytes", B, LONG, "67108864", 0, HIGH, NULL,
-	"Appends are refused while a log directory has less free space.", NULL)
+	"Space to stay free in a log directory: with less, records are refused; groups and transactions may use half of it; 0 for none.", NULL)
 KEY("mq.fetch.buffer.bytes", C, LONG, "67108864", 0, HIGH, NULL,
 	"Bytes of fetched records a consumer keeps ready; one answer may exceed it.", NULL)
 KEY("mq.flush.before.ack", B | T, BOOL, "false", LOW, HIGH, NULL,
@@ -197,13 +197,14 @@ KEY("mq.flush.before.ack", B | T, BOOL, "false", LOW, HIGH, NULL,
 KEY("mq.inproc.name", B, STRING, NULL, LOW, HIGH, NULL,
 	"Name under which inproc://NAME finds the broker in its process.", NULL)
 KEY("mq.transaction.version", B, INT, "2", 0, 2, NULL,
-	"The transaction.version clients are told to use; below 2 without epochs per transaction.",
+	"The transaction.version clients are told: with 2 each transaction has an epoch of its own (KIP-890), with less not.",
 	NULL)
-KEY("node.id", B, INT, "-1", LOW, HIGH, NULL, "The node's number; the same as broker.id.", NULL)
+KNOWN("node.id", B, INT, "-1", LOW, HIGH, NULL, "The number of a node of KRaft; a broker's is broker.id.",
+	NULL)
 KEY("num.io.threads", B, INT, "8", 1, HIGH, NULL, "Threads for what may block.", NULL)
 KEY("num.network.threads", B, INT, "3", 1, HIGH, NULL, "Threads that serve connections.", NULL)
 KEY("num.partitions", B, INT, "1", 1, HIGH, NULL,
-	"Partitions of a topic that is created automatically.", NULL)
+	"Partitions of a topic that is created without saying how many.", NULL)
 KEY("num.recovery.threads.per.data.dir", B, INT, "1", 1, HIGH, NULL,
 	"Threads that recover each log directory at the start.", NULL)
 KNOWN("num.replica.alter.log.dirs.threads", B, INT, NULL, LOW, HIGH, NULL,
@@ -237,7 +238,7 @@ KNOWN("partitioner.adaptive.partitioning.enable", P, BOOL, "true", LOW, HIGH, NU
 KNOWN("partitioner.availability.timeout.ms", P, LONG, "0", 0, HIGH, NULL,
 	"Time after which a slow broker's partitions are avoided.", NULL)
 KEY("partitioner.class", P, CLASS, NULL, LOW, HIGH, NULL,
-	"For records without partition: RoundRobinPartitioner, which does not look at keys, or UniformStickyPartitioner, with or without Java's package; unset: by key, and round robin without one.", NULL)
+	"Where records without a partition go; unset, by key, and without one in turn; DefaultPartitioner, without one a batch's worth to each; RoundRobinPartitioner and UniformStickyPartitioner, the same two without looking at keys; with or without Java's package.", NULL)
 KEY("partitioner.ignore.keys", P, BOOL, "false", LOW, HIGH, NULL,
 	"Choose a partition as if no record had a key.", NULL)
 KNOWN("password.encoder.cipher.algorithm", B, STRING, "AES/CBC/PKCS5Padding", LOW, HIGH, NULL,
@@ -277,7 +278,7 @@ KEY("receive.buffer.bytes", A | C, INT, "-1", -1, HIGH, NULL,
 	"Receive buffer of a socket; -1 for the system's choice, which grows (Kafka's 65536 does not).",
 	NULL)
 KEY("receive.buffer.bytes", P, INT, "32768", -1, HIGH, NULL,
-	"Socket receive buffer; -1 leaves the system's.", NULL)
+	"Receive buffer of a socket; -1 for the system's choice.", NULL)
 KEY("reconnect.backoff.max.ms", A | P | C, LONG, "1000", 0, HIGH, NULL,
 	"Longest pause before connecting again.", NULL)
 KEY("reconnect.backoff.ms", A | P | C, LONG, "50", 0, HIGH, NULL, "First pause before connecting again.",

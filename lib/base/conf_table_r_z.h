@@ -82,7 +82,7 @@ KNOWN("sasl.server.max.receive.size", B, INT, "524288", LOW, HIGH, NULL,
 KNOWN("security.inter.broker.protocol", B, STRING, "PLAINTEXT", LOW, HIGH,
 	"PLAINTEXT|SSL|SASL_PLAINTEXT|SASL_SSL", "Security protocol between brokers.", NULL)
 KEY("security.protocol", A | P | C, STRING, "PLAINTEXT", LOW, HIGH,
-	"~SASL_SSL|PLAINTEXT|SSL|SASL_PLAINTEXT", "How to talk to the brokers.", NULL)
+	"~SASL_SSL|PLAINTEXT|SSL|SASL_PLAINTEXT", "How to talk to the brokers: PLAINTEXT or SSL; SASL is not supported, and refused.", NULL)
 KNOWN("security.providers", B | A | P | C, STRING, NULL, LOW, HIGH, NULL, "Classes of security providers.",
 	NULL)
 KEY("segment.bytes", T, INT, "1073741824", 14, HIGH, NULL, "Most bytes of a segment.",
@@ -104,17 +104,17 @@ KEY("session.timeout.ms", C, INT, "45000", LOW, HIGH, NULL,
 KNOWN("socket.connection.setup.timeout.max.ms", A | B | P | C, LONG, "30000", LOW, HIGH, NULL,
 	"Longest time for setting up a connection after failures.", NULL)
 KEY("socket.connection.setup.timeout.ms", A | P | C, LONG, "10000", LOW, HIGH, NULL,
-	"First time allowed for setting up a connection.", NULL)
+	"Time allowed for setting up a connection.", NULL)
 KNOWN("socket.connection.setup.timeout.ms", B, LONG, "10000", LOW, HIGH, NULL,
-	"First time allowed for setting up a connection.", NULL)
+	"Time allowed for setting up a connection.", NULL)
 KEY("socket.listen.backlog.size", B, INT, "50", 1, HIGH, NULL,
 	"Connections the system may hold before they are accepted.", NULL)
 KEY("socket.receive.buffer.bytes", B, INT, "102400", LOW, HIGH, NULL,
-	"Receive buffer of a socket; -1 for the system's choice.", NULL)
+	"Receive buffer of a socket; -1, or the key left out, for the system's choice.", NULL)
 KEY("socket.request.max.bytes", B, INT, "104857600", 1, HIGH, NULL, "Largest request that is read.",
 	NULL)
 KEY("socket.send.buffer.bytes", B, INT, "102400", LOW, HIGH, NULL,
-	"Send buffer of a socket; -1 for the system's choice.", NULL)
+	"Send buffer of a socket; -1, or the key left out, for the system's choice.", NULL)
 KNOWN("ssl.allow.dn.changes", B, BOOL, "false", LOW, HIGH, NULL,
 	"Allow a new certificate to change the distinguished name.", NULL)
 KNOWN("ssl.allow.san.changes", B, BOOL, "false", LOW, HIGH, NULL,
@@ -175,7 +175,7 @@ KNOWN("transaction.remove.expired.transaction.cleanup.interval.ms", B, INT, "360
 KEY("transaction.state.log.load.buffer.size", B, INT, "5242880", 1, HIGH, NULL,
 	"Bytes read at a time when transactions are loaded.", NULL)
 KEY("transaction.state.log.min.isr", B, INT, "2", 1, HIGH, NULL,
-	"min.insync.replicas of the transaction topic.", NULL)
+	"min.insync.replicas of the transaction topic; 1 where it has a single replica.", NULL)
 KEY("transaction.state.log.num.partitions", B, INT, "50", 1, HIGH, NULL,
 	"Partitions of the transaction topic.", NULL)
 KNOWN("transaction.state.log.replication.factor", B, SHORT, "3", 1, HIGH, NULL,
@@ -201,7 +201,7 @@ KNOWN("value.serializer", P, CLASS, NULL, LOW, HIGH, NULL, "Class that turns val
 KNOWN("zookeeper.clientCnxnSocket", B, STRING, NULL, LOW, HIGH, NULL,
 	"Java's socket class for ZooKeeper.", NULL)
 KEY("zookeeper.connect", B, STRING, NULL, LOW, HIGH, NULL,
-	"ZooKeeper's addresses, host:port each, with an optional path.", NULL)
+	"Has to be empty: a broker stands alone, and does not start as one of a ZooKeeper cluster.", NULL)
 KNOWN("zookeeper.connection.timeout.ms", B, INT, NULL, LOW, HIGH, NULL,
 	"Longest wait for a connection to ZooKeeper.", NULL)
 KNOWN("zookeeper.max.in.flight.requests", B, INT, "10", 1, HIGH, NULL,
