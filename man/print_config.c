@@ -121,8 +121,9 @@ static const char head[] =
     ".Xr mq-server-start 1\n"
     "with\n"
     ".Fl -override .\n"
-    "The keys and their defaults are Apache Kafka's; those of libmq alone begin with\n"
-    ".Cm mq. .\n"
+    "The keys and their defaults are Apache Kafka's; those that begin with\n"
+    ".Cm mq.\n"
+    "are libmq's own.\n"
     "A key that nobody knows is an error that names the nearest known one.\n"
     "A key that Kafka knows but that means nothing here is accepted with one warning.\n"
     ".Pp\n"
@@ -213,7 +214,8 @@ int main(void)
 	         ".Cm group.initial.rebalance.delay.ms\nis 0.");
 	put_role(MQ_ROLE_TOPIC, "TOPIC",
 	         "Keys of a topic, set when it is created or with\n.Xr mq-configs 1 .\n"
-	         "One that is not set has the value of the broker's key that is named with it.");
+	         "One that is not set has the value of the broker's key that is named with it; these keys\n"
+	         "of a broker can be changed while it runs, too.");
 	put_role(MQ_ROLE_ADMIN, "ADMIN CLIENT",
 	         "Keys of\n.Xr mq_admin_new 3\nand of\n.Fl -command-config\nof the commands.");
 	put_role(MQ_ROLE_PRODUCER, "PRODUCER",

@@ -49,6 +49,9 @@ static const char head[] =
     "are about the way to a broker;\n"
     ".Xr mq-doctor 1\n"
     "finds out more.\n"
+    ".It Dv MQ_E_KAFKA_STORAGE_ERROR , Dv MQ_E_NOSPC\n"
+    "are of a disk that is full, and then pass, or that has failed; see\n"
+    ".Xr mq-broker 8 .\n"
     ".It Errors of transactions\n"
     "have in\n"
     ".Fa kind\n"
@@ -59,12 +62,24 @@ static const char head[] =
     "spelt wrong looks the same.\n"
     ".El\n";
 
-static const char tail[] = ".Sh SEE ALSO\n"
+static const char tail[] = ".Sh EXAMPLES\n"
+			   ".Bd -literal -offset indent\n"
+			   "mq_error error;\n"
+			   "mq_err err = mq_producer_flush(producer, 10000, &error);\n"
+			   "\n"
+			   "if (err && mq_err_retriable(err))\n"
+			   "\twarnx(\"not yet: %s\", error.text);\n"
+			   "else if (err)\n"
+			   "\terrx(1, \"%s: %s\", mq_err_name(err), error.text);\n"
+			   ".Ed\n"
+			   ".Sh SEE ALSO\n"
+			   ".Xr mq-doctor 1 ,\n"
 			   ".Xr mq_err_name 3 ,\n"
 			   ".Xr mq_err_retriable 3 ,\n"
 			   ".Xr mq_err_text 3 ,\n"
 			   ".Xr mq 7 ,\n"
-			   ".Xr mq_delivery 7\n";
+			   ".Xr mq_delivery 7 ,\n"
+			   ".Xr mq-broker 8\n";
 
 static void put_error(mq_err code)
 {
