@@ -214,8 +214,8 @@ int main(void)
 	         ".Cm group.initial.rebalance.delay.ms\nis 0.");
 	put_role(MQ_ROLE_TOPIC, "TOPIC",
 	         "Keys of a topic, set when it is created or with\n.Xr mq-configs 1 .\n"
-	         "One that is not set has the value of the broker's key that is named with it; these keys\n"
-	         "of a broker can be changed while it runs, too.");
+	         "One that is not set has the value of the broker's key that is named with it;\n"
+	         "these keys of a broker can be changed while it runs, too.");
 	put_role(MQ_ROLE_ADMIN, "ADMIN CLIENT",
 	         "Keys of\n.Xr mq_admin_new 3\nand of\n.Fl -command-config\nof the commands.");
 	put_role(MQ_ROLE_PRODUCER, "PRODUCER",
