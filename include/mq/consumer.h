@@ -11,7 +11,8 @@
  * Thread:  one at a time per consumer; another thread gets MQ_E_STATE while a
  *          call is under way. mq_consumer_wakeup() is for any thread.
  * Blocks:  up to timeout_ms; MQ_TIMEOUT_DEFAULT stands for
- *          default.api.timeout.ms. Functions without timeout_ms do not wait.
+ *          default.api.timeout.ms, except for poll and next, which do not wait
+ *          then. Functions without timeout_ms do not wait.
  * Memory:  arguments stay the caller's. A result is the caller's, who frees it
  *          with mq_consumer_result_free(); it is untouched on failure.
  * Calls:   the rebalance listener, commit callbacks, the event callback and
@@ -318,7 +319,8 @@ MQ_API MQ_MUST_CHECK mq_records *mq_consumer_poll(mq_consumer *consumer, int tim
 MQ_API const mq_received *mq_consumer_next(mq_consumer *consumer, int timeout_ms, mq_error *error);
 
 /** Lets the call that waits, or else the next one that would, fail with
- *  MQ_E_WOKEN. Thread: any, also signal-free ones only. */
+ *  MQ_E_WOKEN; mq_consumer_close() is not ended by it. Thread: any; not in a
+ *  signal handler, as it takes a lock. */
 MQ_API void mq_consumer_wakeup(mq_consumer *consumer);
 
 /**
@@ -336,7 +338,7 @@ MQ_API int mq_consumer_fd(mq_consumer *consumer, mq_error *error);
 typedef enum mq_consumer_reason {
 	MQ_REASON_NONE = 0,       /**< records come, or everything has been read */
 	MQ_REASON_NOT_SUBSCRIBED, /**< no subscription and no assignment */
-	MQ_REASON_NO_BROKER,      /**< no broker can be reached; metadata are missing */
+	MQ_REASON_NO_BROKER,      /**< no broker can be reached; err is the cause */
 	MQ_REASON_NO_TOPIC,       /**< a topic does not exist, or may not be read */
 	MQ_REASON_COORDINATOR,   /**< the group's coordinator is not found or answers errors */
 	MQ_REASON_REBALANCE,     /**< the group is being rebalanced */
@@ -359,8 +361,9 @@ typedef struct mq_consumer_event {
 	uint64_t reserved[3];
 } mq_consumer_event;
 
-/** Why nothing comes at present. The strings are valid until the next call of
- *  a function of this consumer. */
+/** Why nothing comes at present; MQ_REASON_NONE also where it cannot look, as
+ *  the consumer is closed or another thread inside. The strings are valid until
+ *  the next call of a function of this consumer. */
 MQ_API void mq_consumer_status(mq_consumer *consumer, mq_consumer_event *event);
 
 /** Receives each change of what mq_consumer_status() tells, inside poll. */

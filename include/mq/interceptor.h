@@ -47,7 +47,7 @@ typedef struct mq_interceptor {
 	 */
 	void (*on_acknowledgement)(void *arg, const mq_sent *sent);
 
-	/** When the producer or consumer has been closed. */
+	/** When the producer has been closed, or the consumer is freed. */
 	void (*close)(void *arg);
 
 	/**

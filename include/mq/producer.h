@@ -39,7 +39,8 @@ typedef struct mq_sent {
  *
  * It runs on the producer's thread, or inside send, flush, purge or close on a
  * thread that uses the producer, without locks; records of one partition come in
- * their order. With mq.callbacks.on.sender.thread=true it always is the first. It may send and purge; flush and close are MQ_E_STATE in it.
+ * their order. With mq.callbacks.on.sender.thread=true it always is the
+ * producer's. It may send and purge; flush and close are MQ_E_STATE in it.
  */
 typedef void mq_sent_cb(void *arg, const mq_sent *sent);
 
