@@ -288,8 +288,8 @@ typedef struct mq_offset_infos {
 } mq_offset_infos;
 
 /** Offsets of marks, or of the first record at or after a timestamp (at: in
- *  milliseconds since 1970). committed_only: records of open or aborted
- *  transactions do not count. */
+ *  milliseconds since 1970). committed_only: the partition ends where the first
+ *  open transaction begins. */
 MQ_API MQ_MUST_CHECK mq_err mq_admin_list_offsets(mq_admin *admin,
 						  const mq_partition_at *partitions, size_t n,
 						  bool committed_only, int timeout_ms,

@@ -88,7 +88,7 @@ MQ_API void mq_segment_seek(mq_segment_reader *reader, int64_t position);
 
 /**
  * The next batch. A wrong checksum is no error here: see crc_valid.
- * Memory: *batch belongs to the reader and is valid until its next call.
+ * Memory: *batch belongs to the reader and is valid until the next batch.
  * Errors: MQ_E_END              no whole batch follows; bytes may be left
  *         MQ_E_CORRUPT_MESSAGE  what follows cannot be a batch
  *         MQ_E_IO, MQ_E_NOMEM
@@ -98,7 +98,8 @@ MQ_API MQ_MUST_CHECK mq_err mq_segment_next_batch(mq_segment_reader *reader,
 
 /**
  * The next record of the batch that was given last.
- * Memory: *record belongs to the reader and is valid until its next call.
+ * Memory: *record belongs to the reader and is valid until the next record or
+ *         batch.
  * Errors: MQ_E_END              no more records in this batch
  *         MQ_E_CORRUPT_MESSAGE  the records are damaged
  *         MQ_E_UNSUPPORTED_COMPRESSION_TYPE, MQ_E_TOO_BIG, MQ_E_NOMEM
