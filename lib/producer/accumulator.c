@@ -179,7 +179,7 @@ static int32_t round_robin(struct mq_acc_topic *topic)
 {
 	if (topic->n_available > 0)
 		return mq_acc_next_part(topic)->index;
-	return (int32_t)((topic->counter++ & INT32_MAX) % (uint32_t)topic->n);
+	return (int32_t)mq_acc_turn(topic, (uint32_t)topic->n);
 }
 
 /* A partition for as many bytes as one batch takes, then another (KIP-794). */

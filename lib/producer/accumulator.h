@@ -219,12 +219,19 @@ static inline struct mq_acc_topic *mq_acc_same_topic(const struct mq_acc *acc, c
 struct mq_acc_part *mq_acc_choose(struct mq_acc *acc, struct mq_acc_topic *topic,
 				  const mq_record *record, mq_error *error);
 
+/* The next of n in turn. It divides only at the beginning, which is random, and when n
+ * has changed. */
+static inline uint32_t mq_acc_turn(struct mq_acc_topic *topic, uint32_t n)
+{
+	if (topic->counter >= n)
+		topic->counter = topic->counter == n ? 0 : topic->counter % n;
+	return topic->counter++;
+}
+
 /* The next in turn of the partitions that have a leader; there is one. */
 static inline struct mq_acc_part *mq_acc_next_part(struct mq_acc_topic *topic)
 {
-	uint32_t turn = topic->counter++ & INT32_MAX;
-
-	return topic->parts[topic->available[turn % (uint32_t)topic->n_available]];
+	return topic->parts[topic->available[mq_acc_turn(topic, (uint32_t)topic->n_available)]];
 }
 
 /* The batch of the partition that takes records; NULL: there is none. */
