@@ -108,7 +108,8 @@ typedef struct mq_assignor {
  * Errors:  MQ_E_ARG   an argument, the name or assign is missing, or there is
  *                     an assignor of that name already
  *          MQ_E_NOMEM
- * Thread:  one at a time per conf; the functions run where the consumer polls.
+ * Thread:  one at a time per conf; the functions run where the consumer polls,
+ *          with the consumer locked: they must not call it.
  * Since:   0.1
  */
 MQ_API MQ_MUST_CHECK mq_err mq_conf_add_assignor(mq_conf *conf, const mq_assignor *assignor,
