@@ -387,7 +387,7 @@ void mq_fetcher_recycle(struct mq_cons *cons, mq_records *records)
 {
 	struct mq_fetcher *f = cons->fetcher;
 
-	if (!records || records->taken)
+	if (!records)
 		return;
 	mq_records_reset(records);
 	if (f->records)

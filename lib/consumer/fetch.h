@@ -57,8 +57,8 @@ bool mq_fetcher_has_records(const struct mq_cons *cons);
  */
 mq_err mq_fetcher_take(struct mq_cons *cons, mq_records **out, mq_error *error);
 
-/* The next poll has begun, or the end: the records are not used any more, or
- * were taken. NULL is allowed. With the lock. */
+/* The next poll has begun, or the end: the records are not used any more. NULL is
+ * allowed. With the lock. */
 void mq_fetcher_recycle(struct mq_cons *cons, mq_records *records);
 
 /* Fills in reason POSITION, FETCH_ERROR, BUFFER_FULL or NONE. With the lock. */

@@ -15,10 +15,12 @@
 
 int64_t mq_cons_consumed(const struct mq_cons *cons, const struct mq_sub_part *part)
 {
-	const struct mq_records *records = cons->records;
+	const struct mq_records *records;
 
-	if (!cons->stepping || !records)
+	/* Only then the set is not the application's, to take on its own thread. */
+	if (!cons->stepping || !cons->records)
 		return part->position.offset;
+	records = cons->records;
 	for (size_t i = 0; i < records->n_parts; i++) {
 		const struct mq_records_part *p = &records->parts[i];
 		size_t first = MQ_MAX(p->first, records->at);
@@ -203,6 +205,8 @@ mq_err mq_consumer_poll_locked(struct mq_consumer *c, int64_t deadline_us, mq_re
 		mq_membership_poll_end(cons->group, mq_env_now_us(c->env));
 	settle_fd(c);
 	cons->records = records;
+	if (records)
+		records->place = &cons->records;
 	if (err == MQ_OK)
 		*out = records;
 	return err;

@@ -27,7 +27,7 @@ static void destroy(struct mq_records *records)
 
 void mq_records_drop(struct mq_records *records)
 {
-	if (records && !records->taken)
+	if (records)
 		destroy(records);
 }
 
@@ -40,6 +40,7 @@ void mq_records_reset(struct mq_records *records)
 	records->n = records->at = 0;
 	records->n_parts = 0;
 	records->n_held = 0;
+	records->place = NULL;
 }
 
 /* Room for one more element than there are. */
@@ -155,8 +156,10 @@ const mq_received *mq_records_of(const mq_records *records, size_t at, size_t *n
 
 mq_records *mq_records_take(mq_records *records)
 {
-	if (records)
-		records->taken = true;
+	if (records && records->place) {
+		*records->place = NULL;
+		records->place = NULL;
+	}
 	return records;
 }
 

@@ -27,12 +27,12 @@ struct mq_records {
 	size_t n_parts, parts_capacity;
 	struct mq_held **held;
 	size_t n_held, held_capacity;
-	bool taken; /* the application's: whoever made it forgets it */
+	struct mq_records **place; /* where the consumer keeps it; NULL: nobody does */
 };
 
 struct mq_records *mq_records_new(void);
 
-/* Frees a set that was not taken; NULL is allowed. */
+/* Frees a set; NULL is allowed. */
 void mq_records_drop(struct mq_records *records);
 
 /* Empties it and lets go of what it holds. */

@@ -435,7 +435,6 @@ START_TEST(records_that_were_taken_outlive_everything)
 	put(&(struct batch){.base = 0, .n = 10, .compression = MQ_COMPRESSION_GZIP});
 	ck_assert_int_eq(read_all(0, MAX), MQ_E_END);
 	taken = mq_records_take(records);
-	mq_records_drop(records);
 	records = mq_records_new();
 	mq_fetched_deinit(&fetched);
 	mq_plain_pool_free(tools.pool);

@@ -262,6 +262,26 @@ START_TEST(records_that_are_taken_outlive_consumer_and_broker)
 }
 END_TEST
 
+START_TEST(records_taken_and_freed_are_nothing_to_the_next_poll)
+{
+	mq_consumer *c = kit_consumer(&kit, NULL, "max.poll.records", "10", NULL);
+	mq_records *records;
+	mq_error error;
+
+	kit_fill(&kit, "first", 0, 0, 100);
+	assign(c, &first, 1);
+	for (size_t got = 0; got < 100; got += mq_records_count(records)) {
+		if (got > 0)
+			mq_records_free(records);
+		records = mq_records_take(mq_consumer_poll(c, KIT_WAIT_MS, &error));
+		ck_assert_ptr_nonnull(records);
+	}
+	mq_records_free(records);
+	ck_assert_int_eq(mq_consumer_close(c, KIT_WAIT_MS, &error), MQ_OK);
+	mq_consumer_free(c);
+}
+END_TEST
+
 /* Polls until the consumer says whether brokers can be reached. */
 static void expect_broker(mq_consumer *c, bool there)
 {
@@ -431,6 +451,7 @@ int main(void)
 	    another_topic_is_read_at_once_whatever_the_back_off,
 	    appends_meet_seeks_assignments_and_the_end,
 	    records_that_are_taken_outlive_consumer_and_broker,
+	    records_taken_and_freed_are_nothing_to_the_next_poll,
 	    a_broker_that_comes_back_is_read_on_in_process,
 	    a_broker_that_comes_back_is_read_on_over_tcp,
 	    an_offset_out_of_range_is_an_error_without_a_reset,
