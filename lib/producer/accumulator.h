@@ -422,8 +422,8 @@ bool mq_acc_wants_metadata(const struct mq_acc *acc, int64_t now_us);
 struct mq_metadata_request_topic *mq_acc_metadata_topics(struct mq_acc *acc, int64_t now_us,
 							 struct mq_arena *arena, int32_t *n);
 
-/* Believes an answer that names a leader if it knows more than metadata did.
- * False: it does not, or out of memory. */
+/* Believes an answer that names a leader if it knows more than metadata did, or what an
+ * answer before it has said. False: it does not, or out of memory. */
 bool mq_acc_take_hint(struct mq_acc *acc, struct mq_acc_part *part, const struct mq_acc_hint *hint);
 
 /* Takes an answer over. */

@@ -137,7 +137,12 @@ bool mq_acc_take_hint(struct mq_acc *acc, struct mq_acc_part *part, const struct
 {
 	struct mq_acc_broker *broker;
 
-	if (hint->leader < 0 || hint->epoch < 0 || hint->epoch <= part->leader_epoch)
+	if (hint->leader < 0 || hint->epoch < 0)
+		return false;
+	/* To a request that was under way when the first one brought it. */
+	if (hint->leader == part->named_leader && hint->epoch == part->leader_epoch)
+		return true;
+	if (hint->epoch <= part->leader_epoch)
 		return false;
 	broker = broker_get(acc, hint->leader);
 	if (!broker)

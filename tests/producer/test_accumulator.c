@@ -349,6 +349,36 @@ START_TEST(one_in_flight_keeps_the_order_while_the_leader_moves)
 }
 END_TEST
 
+/* Whoever has handed a partition over names its heir to each request that was under
+ * way. */
+START_TEST(an_heir_that_is_named_twice_gets_both_batches_at_once)
+{
+	struct mq_producer_settings s = plain_settings();
+	struct mq_acc_hint hint = {2, 1};
+	struct mq_acc_answer moved = {
+	    .err = MQ_E_NOT_LEADER_OR_FOLLOWER, .sent = true, .hint = &hint};
+	struct mq_acc_batch *batches[2];
+	struct core core;
+
+	core_init(&core, &s, 1);
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_eq(put(&core, 0, 900), MQ_OK);
+		batches[i] = drain_one(&core);
+		ck_assert_ptr_nonnull(batches[i]);
+	}
+	for (int i = 0; i < 2; i++)
+		mq_acc_answer(&core.acc, batches[i], &moved, core.now_us);
+	ck_assert_int_eq(batches[0]->part->leader->id, 2);
+	for (int i = 0; i < 2; i++)
+		ck_assert_ptr_eq(drain_one(&core), batches[i]);
+	/* A batch is sent on without a pause once only. */
+	for (int i = 0; i < 2; i++)
+		mq_acc_answer(&core.acc, batches[i], &moved, core.now_us);
+	ck_assert_ptr_null(drain_one(&core));
+	core_deinit(&core);
+}
+END_TEST
+
 START_TEST(delivery_timeout_ends_what_waits_and_what_is_in_flight)
 {
 	struct mq_producer_settings s = plain_settings();
@@ -639,6 +669,7 @@ int main(void)
 	    memory_that_is_not_needed_is_given_back,
 	    nothing_is_allocated_for_a_record,
 	    one_in_flight_keeps_the_order_while_the_leader_moves,
+	    an_heir_that_is_named_twice_gets_both_batches_at_once,
 	    delivery_timeout_ends_what_waits_and_what_is_in_flight,
 	    a_retry_waits_longer_each_time_and_gives_up_after_retries,
 	    what_cannot_be_mended_is_not_tried_again,
