@@ -93,8 +93,8 @@ static mq_err admit(const struct commit *commit, struct mq_group **out, struct m
 
 /* --- being written ------------------------------------------------------------------------ */
 
-/* Room for the partitions of which records are put; for now there are n. False: out of
- * memory. */
+/* Room for as many partitions as a request names; n_parts becomes how many of them get a
+ * record. False: out of memory. */
 static bool parts_new(struct mq_group_call *call, int32_t n)
 {
 	call->parts = mq_arena_array(call->arena, (size_t)n, sizeof(struct mq_group_part));
