@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <ftw.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 #include <unistd.h>
 
 #define BROKERS_MAX 2
+#define SPIN_S      150e-6
 
 void bench_die(const char *what, const char *why)
 {
@@ -53,6 +55,25 @@ double bench_cpu_of(pid_t pid)
 	}
 	closedir(dir);
 	return (double)sum * 1e-9;
+}
+
+void bench_wait_until(double at)
+{
+	const struct timespec nap = {0, 20000};
+	double left;
+
+	while ((left = at - bench_seconds(CLOCK_MONOTONIC)) > 0)
+		if (left > SPIN_S)
+			nanosleep(&nap, NULL);
+}
+
+void bench_pin(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	(void)sched_setaffinity(0, sizeof(set), &set);
 }
 
 void bench_in_child(void (*run)(void *arg, void *out), void *arg, void *out, size_t size)

@@ -17,6 +17,14 @@ double bench_seconds(clockid_t clock);
 /* CPU seconds of all threads of another process. */
 double bench_cpu_of(pid_t pid);
 
+/* Until this second of CLOCK_MONOTONIC. The thread spins for the last bit, so that what
+ * is measured then is neither a processor that wakes up nor caches that cool down. */
+void bench_wait_until(double at);
+
+/* On this processor alone, and the threads that are started from now on, too; where
+ * there is no such processor everything stays as it is. */
+void bench_pin(int cpu);
+
 /* Runs a function in a process that does nothing else, and hands over what it
  * filled in. */
 void bench_in_child(void (*run)(void *arg, void *out), void *arg, void *out, size_t size);

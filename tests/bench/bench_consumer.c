@@ -42,7 +42,6 @@
 /* The latency of one record at a time: how many, and how far apart. */
 #define LATENCIES  2000
 #define APART_S    1e-3
-#define SPIN_S     150e-6
 #define BATCH_SIZE 170 /* of one record of 100 bytes */
 
 struct row {
@@ -300,26 +299,6 @@ static void run_in_process(void *arg, void *out)
 	mq_broker_free(broker);
 }
 
-static void pin(int cpu)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu % (int)sysconf(_SC_NPROCESSORS_ONLN), &set);
-	sched_setaffinity(0, sizeof(set), &set);
-}
-
-/* Between sleep and send the thread spins, so that what is measured is not a
- * processor that wakes up. */
-static void wait_until(double at)
-{
-	const struct timespec nap = {0, 20000};
-
-	while (wall() < at)
-		if (at - wall() > SPIN_S)
-			nanosleep(&nap, NULL);
-}
-
 static double latencies[2][LATENCIES];
 static _Atomic bool reader_is_there;
 
@@ -342,7 +321,7 @@ static void *receive_all(void *arg)
 	mq_error error;
 	int got = 0;
 
-	pin(1);
+	bench_pin(1);
 	atomic_store(&reader_is_there, true);
 	while (got < LATENCIES) {
 		mq_records *records = mq_consumer_poll(consumer, WAIT_MS, &error);
@@ -370,7 +349,7 @@ static struct {
 static void *floor_reader(void *arg)
 {
 	(void)arg;
-	pin(1);
+	bench_pin(1);
 	atomic_store(&reader_is_there, true);
 	for (uint32_t seen = 0; seen < LATENCIES;) {
 		if (atomic_load(&floor_log.written) == seen) {
@@ -424,9 +403,9 @@ static void measure_both(const char *dir, mq_producer *producer, mq_consumer *co
 	wait_for_reader();
 	at = wall();
 	for (int i = 0; i < LATENCIES; i++) {
-		wait_until(at += APART_S / 2);
+		bench_wait_until(at += APART_S / 2);
 		append_to_floor(fd, i);
-		wait_until(at += APART_S / 2);
+		bench_wait_until(at += APART_S / 2);
 		send_stamped(producer);
 	}
 	pthread_join(threads[0], NULL);
@@ -443,7 +422,7 @@ static void run_latency(void *arg, void *out)
 	struct latency *latency = out;
 	mq_error error;
 
-	pin(0);
+	bench_pin(0);
 	send_stamped(producer);
 	if (mq_producer_flush(producer, WAIT_MS, &error) != MQ_OK)
 		bench_die("flush", error.text);

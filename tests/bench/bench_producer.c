@@ -15,7 +15,6 @@
  */
 #include <endian.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -37,7 +36,6 @@
 /* The latency of one record at a time: how many, and how far apart each side's are. */
 #define LATENCIES  2000
 #define APART_S    1e-3
-#define SPIN_S     150e-6
 #define BATCH_HEAD 61
 #define BATCH_SIZE (BATCH_HEAD + 2 + 4 + 2 + 100 + 1) /* of one record of 100 bytes */
 
@@ -281,17 +279,6 @@ static void run_in_process(void *arg, void *out)
 	mq_broker_free(broker);
 }
 
-/* Between sleep and send the thread spins, so that what is measured is neither
- * a processor that wakes up nor caches that never cool down. */
-static void wait_until(double at)
-{
-	const struct timespec nap = {0, 20000};
-
-	while (wall() < at)
-		if (at - wall() > SPIN_S)
-			nanosleep(&nap, NULL);
-}
-
 static double send_us(mq_producer *producer, const mq_record *record)
 {
 	double began = wall();
@@ -382,17 +369,6 @@ static double publish_us(int file, int i)
 	return (wall() - began) * 1e6;
 }
 
-/* On this processor alone, and the threads that are started from now on, too;
- * where there is no such processor everything stays as it is. */
-static void pin(int cpu)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	(void)sched_setaffinity(0, sizeof(set), &set);
-}
-
 static long switches_of_others(void)
 {
 	struct rusage all, own;
@@ -413,9 +389,9 @@ static void take_latency(const struct run *run, mq_producer *producer, int file,
 
 	latency->switches = -(double)switches_of_others();
 	for (int i = 0; i < LATENCIES; i++) {
-		wait_until(at += apart_s / 2);
+		bench_wait_until(at += apart_s / 2);
 		mq[i] = send_us(producer, &record);
-		wait_until(at += apart_s / 2);
+		bench_wait_until(at += apart_s / 2);
 		floor[i] = publish_us(file, i);
 	}
 	latency->switches += (double)switches_of_others();
@@ -435,7 +411,7 @@ static void run_latency(void *arg, void *out)
 	char path[96];
 	int file;
 
-	pin(1);
+	bench_pin(1);
 	broker = start_in_process(run->dir);
 	snprintf(path, sizeof(path), "%s/floor", run->dir);
 	file = open(path, O_RDWR | O_CREAT, 0600);
@@ -444,7 +420,7 @@ static void run_latency(void *arg, void *out)
 	for (int i = 0; i < LATENCIES; i++)
 		(void)publish_us(file, i);
 	producer = mq_open_producer(run);
-	pin(0);
+	bench_pin(0);
 	mq_produce(producer, run, LATENCIES);
 	take_latency(run, producer, file, 0, &latencies->rushed);
 	take_latency(run, producer, file, APART_S, &latencies->paced);
