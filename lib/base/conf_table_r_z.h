@@ -95,8 +95,9 @@ KEY("segment.jitter.ms", T, LONG, "0", 0, HIGH, NULL,
 KEY("segment.ms", T, LONG, "604800000", 1, HIGH, NULL,
 	"Age at which a segment is closed and a new one begun.",
 	"log.roll.ms,log.roll.hours*3600000")
-KEY("send.buffer.bytes", A | P | C, INT, "131072", -1, HIGH, NULL,
-	"Send buffer of a socket; -1 for the system's choice.", NULL)
+KEY("send.buffer.bytes", A | P | C, INT, "-1", -1, HIGH, NULL,
+	"Send buffer of a socket; -1 for the system's choice, which grows (Kafka's 131072 does not).",
+	NULL)
 KNOWN("server.max.startup.time.ms", B, LONG, "9223372036854775807", 0, HIGH, NULL,
 	"Longest time the start may take.", NULL)
 KEY("session.timeout.ms", C, INT, "45000", LOW, HIGH, NULL,
