@@ -199,8 +199,8 @@ KEY("mq.inproc.name", B, STRING, NULL, LOW, HIGH, NULL,
 KEY("mq.transaction.version", B, INT, "2", 0, 2, NULL,
 	"The transaction.version clients are told: with 2 each transaction has an epoch of its own (KIP-890), with less not.",
 	NULL)
-KNOWN("node.id", B, INT, "-1", LOW, HIGH, NULL, "The number of a node of KRaft; a broker's is broker.id.",
-	NULL)
+KEY("node.id", B, INT, "-1", LOW, HIGH, NULL,
+	"Another name of broker.id; where both are set they are equal.", NULL)
 KEY("num.io.threads", B, INT, "8", 1, HIGH, NULL, "Threads for what may block.", NULL)
 KEY("num.network.threads", B, INT, "3", 1, HIGH, NULL, "Threads that serve connections.", NULL)
 KEY("num.partitions", B, INT, "1", 1, HIGH, NULL,

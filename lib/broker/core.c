@@ -355,18 +355,29 @@ static mq_err split_dirs(const struct mq_conf *conf, char **dirs, int *n_dirs, m
 	return MQ_OK;
 }
 
+/* Either key says it, as in Kafka 3; -1: the one on disk. */
+static mq_err read_broker_id(const struct mq_conf *conf, int *out, mq_error *error)
+{
+	int broker_id = mq_conf_int(conf, "broker.id"), node_id = mq_conf_int(conf, "node.id");
+
+	if (broker_id >= 0 && node_id >= 0 && broker_id != node_id)
+		return mq_fail(error, MQ_E_CONFIG, "broker.id is %d and node.id %d; they are one number",
+			       broker_id, node_id);
+	*out = MQ_MAX(broker_id, node_id);
+	return MQ_OK;
+}
+
 static mq_err open_store(struct mq_core *core, mq_error *error)
 {
 	const struct mq_conf *conf = core->conf;
 	char *dirs[MQ_LOG_DIRS_MAX];
-	int n_dirs = 0;
-	mq_err err = split_dirs(conf, dirs, &n_dirs, error);
+	int n_dirs = 0, broker_id = -1;
+	mq_err err = read_broker_id(conf, &broker_id, error);
 	struct mq_store_args args = {
 	    .env = core->env,
 	    .logger = &core->logger,
 	    .dirs = (const char *const *)dirs,
-	    .n_dirs = n_dirs,
-	    .broker_id = mq_conf_int(conf, "broker.id"),
+	    .broker_id = broker_id,
 	    .recovery_threads = mq_conf_int(conf, "num.recovery.threads.per.data.dir"),
 	    .closing_threads =
 		MQ_MAX(mq_conf_int(conf, "num.recovery.threads.per.data.dir"), CLOSING_THREADS_MIN),
@@ -390,6 +401,9 @@ static mq_err open_store(struct mq_core *core, mq_error *error)
 	};
 	struct mq_store *store;
 
+	if (!err)
+		err = split_dirs(conf, dirs, &n_dirs, error);
+	args.n_dirs = n_dirs;
 	if (!err)
 		err = mq_store_open(&store, &args, error);
 	for (int i = 0; i < n_dirs; i++)

@@ -224,6 +224,30 @@ START_TEST(a_data_directory_is_used_again)
 }
 END_TEST
 
+START_TEST(node_id_is_another_name_of_broker_id)
+{
+	char path[300], line[100];
+	bool found = false;
+	FILE *f;
+
+	set("node.id", "7");
+	start();
+	snprintf(path, sizeof(path), "%s/meta.properties", dir);
+	f = fopen(path, "r");
+	ck_assert_ptr_nonnull(f);
+	while (fgets(line, sizeof(line), f))
+		found |= strcmp(line, "broker.id=7\n") == 0;
+	fclose(f);
+	ck_assert(found);
+	mq_broker_free(broker);
+	broker = NULL;
+	set("broker.id", "8");
+	refused(MQ_E_CONFIG, "broker.id is 8 and node.id 7");
+	set("broker.id", "7");
+	start();
+}
+END_TEST
+
 START_TEST(the_lock_file_names_the_process)
 {
 	char path[300];
@@ -282,6 +306,7 @@ static Suite *suite(void)
 	tcase_add_test(t, several_brokers_live_in_one_process);
 	tcase_add_test(t, what_cannot_start_says_why);
 	tcase_add_test(t, a_data_directory_is_used_again);
+	tcase_add_test(t, node_id_is_another_name_of_broker_id);
 	tcase_add_test(t, the_lock_file_names_the_process);
 	tcase_add_test(t, a_forked_child_leaves_the_broker_alone);
 	tcase_add_test(t, null_is_an_argument_error_or_nothing);
