@@ -88,6 +88,15 @@ static mq_err fill_conf(mq_conf *conf, const struct opt_list *files,
 	return err;
 }
 
+/* What another try cannot mend ends with a status of its own: a service manager
+ * starts the broker again after others. */
+static int fail_start(const mq_error *error)
+{
+	int code = fail_error(COMMAND, error);
+
+	return error->code == MQ_E_CONFIG || error->code == MQ_E_ARG ? EXIT_USAGE : code;
+}
+
 /* --- signals -------------------------------------------------------------------- */
 
 /* The second signal: the logs are recovered at the next start. */
@@ -227,7 +236,7 @@ static int run(const mq_conf *conf, int ready_fd)
 	block_signals(&set);
 	broker = mq_broker_start(conf, &error);
 	if (!broker)
-		return fail_error(COMMAND, &error);
+		return fail_start(&error);
 	tell_ready(broker, ready_fd);
 	notify("READY=1");
 #ifdef __GLIBC__
@@ -287,7 +296,7 @@ int cmd_server_start(int argc, char **argv)
 	}
 	mq_conf_set_logger(conf, MQ_LEVEL_INFO, log_line, NULL);
 	if (fill_conf(conf, &files, &overrides, &error) != MQ_OK) {
-		code = fail_error(COMMAND, &error);
+		code = fail_start(&error);
 		goto out;
 	}
 	if (background) {

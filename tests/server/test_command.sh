@@ -20,9 +20,12 @@ check $? 0 "the line that says it is ready"
 grep -q 'data' err; check $? 0 "the line that names the directory in use"
 
 "$mq" server-start no-such-file 2>err; check $? 1 "a file that is not there"
-"$mq" server-start server.properties --override no.such.key=1 2>err; check $? 1 "an unknown key"
+"$mq" server-start server.properties --override no.such.key=1 2>err; check $? 2 "an unknown key"
 grep -q 'no.such.key' err; check $? 0 "the line that names the unknown key"
-"$mq" server-start server.properties --override nonsense 2>err; check $? 1 "an override without ="
+"$mq" server-start server.properties --override nonsense 2>err; check $? 2 "an override without ="
+"$mq" server-start --override broker.id=1 --override node.id=2 --override log.dirs=other 2>err
+check $? 2 "two numbers for one broker"
+grep -q 'broker.id is 1 and node.id 2' err; check $? 0 "the line that names both numbers"
 "$mq" server-start a b 2>err; check $? 2 "two files"
 "$mq" server-start --no-such-option 2>err; check $? 2 "an unknown option"
 
