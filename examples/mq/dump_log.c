@@ -5,10 +5,12 @@
  */
 #include "mq.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <mq/segment.h>
 
@@ -474,6 +476,7 @@ static int dump_file(const char *path)
 	    {".txnindex", dump_txn_index},   {"leader-epoch-checkpoint", dump_epochs},
 	};
 	size_t n = strlen(path), i;
+	struct stat about;
 
 	if (!opts.json)
 		printf("Dumping %s\n", path);
@@ -483,6 +486,10 @@ static int dump_file(const char *path)
 		if (n >= m && strcmp(path + n - m, kinds[i].suffix) == 0)
 			return kinds[i].dump(path);
 	}
+	if (stat(path, &about) != 0)
+		return fail(COMMAND, "%s: %s", path, strerror(errno));
+	if (S_ISDIR(about.st_mode))
+		return fail(COMMAND, "%s is a directory; its files have to be named", path);
 	fprintf(stderr, "Ignoring unknown file %s\n", path);
 	return EXIT_OK;
 }

@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -24,7 +25,8 @@ struct mq_dial {
 	int at; /* the address being tried */
 	int fd;
 	struct mq_watch watch;
-	mq_error why; /* of the last address that failed */
+	mq_error why;    /* what was wrong with each address that failed */
+	char tried[300]; /* of several: how each one failed */
 };
 
 static void destroy(struct mq_dial *dial)
@@ -68,17 +70,21 @@ static const char *address_text(const struct mq_addr *addr, char *text, size_t s
 	return inet_ntop(addr->a.any.sa_family, in, text, (socklen_t)size) ? text : "?";
 }
 
+/* Notes how the present address has failed, behind those before it. */
 static void note(struct mq_dial *dial, mq_err code, const char *what)
 {
 	char text[INET6_ADDRSTRLEN];
+	size_t n = strlen(dial->tried);
 
 	address_text(&dial->addrs.item[dial->at], text, sizeof(text));
-	if (strcmp(text, dial->host) == 0)
+	if (strcmp(text, dial->host) == 0) {
 		mq_fail(&dial->why, code, "cannot connect to %s port %u: %s", dial->host,
 			dial->args.port, what);
-	else
-		mq_fail(&dial->why, code, "cannot connect to %s (%s) port %u: %s", dial->host, text,
-			dial->args.port, what);
+		return;
+	}
+	snprintf(dial->tried + n, sizeof(dial->tried) - n, "%s%s: %s", n ? "; " : "", text, what);
+	mq_fail(&dial->why, code, "cannot connect to %s port %u (%s)", dial->host, dial->args.port,
+		dial->tried);
 }
 
 static void drop_socket(struct mq_dial *dial)

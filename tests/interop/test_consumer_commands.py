@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -188,6 +189,15 @@ class ConsoleConsumer(Base):
             self.assertEqual((r.returncode, r.stderr.splitlines()),
                              (1, ['mq console-consumer: warning: 127.0.0.1:1: cannot connect to 127.0.0.1 port 1: '
                                   'Connection refused', 'Processed a total of 0 messages']))
+
+    def test_says_how_each_address_of_a_host_has_failed(self):
+        addresses = [a[4][0] for a in socket.getaddrinfo('localhost', 1, type=socket.SOCK_STREAM)]
+        r = subprocess.run([MQ, 'console-consumer', '--bootstrap-server', 'localhost:1', '--topic', 'why',
+                            '--timeout-ms', '2500'], capture_output=True, text=True, timeout=DEADLINE)
+        self.assertEqual(r.returncode, 1)
+        warning = r.stderr.splitlines()[0]
+        for address in addresses:
+            self.assertRegex(warning, r'cannot connect to localhost port 1 \(.*%s: ' % re.escape(address))
 
     def test_many_topics_by_pattern(self):
         for name in ('pattern.a', 'pattern.b', 'other'):

@@ -104,6 +104,12 @@ class DumpLog(unittest.TestCase):
         self.assertIn(b' invalid bytes at the end of ' + LOG.encode(), self.dump('--files', path))
         self.assertEqual(self.dump('--json', '--files', path + '.nowhere.log', code=1), b'')
 
+    def test_what_is_no_file(self):
+        self.assertEqual(self.dump('--json', '--files', self.broker.dir, code=1), b'')
+        self.assertEqual(self.dump('--json', '--files', self.path('nothing'), code=1), b'')
+        # As in Kafka.
+        self.assertEqual(self.dump('--json', '--files', self.path('partition.metadata')), b'')
+
 
 if __name__ == '__main__':
     unittest.main(verbosity=2)
