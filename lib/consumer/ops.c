@@ -39,6 +39,17 @@ static void abandon(struct mq_op *op)
 		op->abandon(op);
 }
 
+/* What was in the way of an outcome; none has come before the deadline. */
+static mq_err fail_late(const struct mq_consumer *c, const mq_error *outcome, mq_error *error)
+{
+	if (outcome->text[0])
+		return mq_fail(error, MQ_E_TIMED_OUT, "%s", outcome->text);
+	if (c->cons.unreached.code != MQ_OK)
+		return mq_fail(error, MQ_E_TIMED_OUT, "no answer before the deadline: %.450s",
+			       c->cons.unreached.text);
+	return mq_fail(error, MQ_E_TIMED_OUT, "no answer before the deadline");
+}
+
 mq_err mq_op_wait(struct mq_consumer *c, struct mq_op *op, mq_error *error)
 {
 	mq_error outcome;
@@ -53,9 +64,7 @@ mq_err mq_op_wait(struct mq_consumer *c, struct mq_op *op, mq_error *error)
 		    mq_cons_now_us(&c->cons) >= op->deadline_us) {
 			outcome = op->error;
 			abandon(op);
-			return mq_fail(error, MQ_E_TIMED_OUT, "%s",
-				       outcome.text[0] ? outcome.text
-						       : "no answer before the deadline");
+			return fail_late(c, &outcome, error);
 		}
 	}
 	if (op->err == MQ_OK)

@@ -407,6 +407,30 @@ START_TEST(a_broker_that_refuses_is_named_as_the_reason)
 }
 END_TEST
 
+START_TEST(look_ups_that_time_out_name_the_cause)
+{
+	static const char cause[] = "127.0.0.1 port 1: Connection refused";
+	mq_consumer *c = kit_consumer(&kit, "127.0.0.1:1", "group.id", "g", NULL);
+	mq_topic_partition tp = {"first", 0};
+	mq_offset offset = {.topic = "first", .offset = 5};
+	const mq_topic_infos *infos;
+	const mq_offsets *offsets;
+	mq_error error;
+
+	kit_ok(mq_consumer_assign(c, &tp, 1, &kit_error_));
+	expect_reason(c, MQ_REASON_NO_BROKER);
+	ck_assert_int_eq(mq_consumer_end_offsets(c, &tp, 1, 100, &offsets, &error), MQ_E_TIMED_OUT);
+	ck_assert_msg(strstr(error.text, cause), "%s", error.text);
+	ck_assert_int_eq(mq_consumer_committed(c, &tp, 1, 100, &offsets, &error), MQ_E_TIMED_OUT);
+	ck_assert_msg(strstr(error.text, cause), "%s", error.text);
+	ck_assert_int_eq(mq_consumer_list_topics(c, 100, &infos, &error), MQ_E_TIMED_OUT);
+	ck_assert_msg(strstr(error.text, cause), "%s", error.text);
+	ck_assert_int_eq(mq_consumer_commit_sync(c, &offset, 1, 100, &error), MQ_E_TIMED_OUT);
+	ck_assert_msg(strstr(error.text, cause), "%s", error.text);
+	mq_consumer_free(c);
+}
+END_TEST
+
 /* --- the rest
  * -------------------------------------------------------------------------------------- */
 
@@ -471,6 +495,7 @@ int main(void)
 	    a_descriptor_says_when_to_poll,
 	    a_consumer_says_why_it_is_silent,
 	    a_broker_that_refuses_is_named_as_the_reason,
+	    look_ups_that_time_out_name_the_cause,
 	    topics_are_listed_and_described,
 	    ways_to_consume_exclude_each_other,
 	};
