@@ -13,6 +13,7 @@ import time
 MQ = os.path.join(os.environ.get('builddir', '.'), 'mq')
 READY = re.compile(r'ready\b.*?(\[[0-9a-f:]+\]|[\w.-]+):(\d+)')
 DEADLINE = 60
+PAUSE = 0.02
 
 
 def skip(why):
@@ -37,6 +38,7 @@ def until(what, condition, deadline=DEADLINE):
             return value
         if time.monotonic() > end:
             raise AssertionError('not within %d s: %s' % (deadline, what))
+        time.sleep(PAUSE)
 
 
 class Broker:
