@@ -1,4 +1,6 @@
-"""A real `mq server-start` for tests: started on a free port, stopped, killed."""
+"""A real `mq server-start` for tests: started on a free port, stopped, killed. Whatever a
+test waits for has a deadline and a name."""
+import faulthandler
 import os
 import queue
 import re
@@ -14,6 +16,9 @@ MQ = os.path.join(os.environ.get('builddir', '.'), 'mq')
 READY = re.compile(r'ready\b.*?(\[[0-9a-f:]+\]|[\w.-]+):(\d+)')
 DEADLINE = 60
 PAUSE = 0.02
+# What has no deadline of its own, in a client's library, ends here: it is shown where each thread is.
+PROGRAM_DEADLINE = 1800
+faulthandler.dump_traceback_later(PROGRAM_DEADLINE, exit=True)
 
 
 def skip(why):
@@ -41,6 +46,53 @@ def until(what, condition, deadline=DEADLINE):
         time.sleep(PAUSE)
 
 
+class Lines:
+    """The lines of a program's stream as they come. They are kept in seen, also when nobody asks."""
+
+    def __init__(self, stream, seen=None):
+        self.stream = stream
+        self.seen = [] if seen is None else seen
+        self.coming = queue.Queue()
+        self.thread = threading.Thread(target=self.read, daemon=True)
+        self.thread.start()
+
+    def read(self):
+        for line in self.stream:
+            self.seen.append(line)
+            self.coming.put(line)
+        self.coming.put(None)
+
+    def next(self, what, deadline=DEADLINE):
+        """The next line, which is to tell what; None: there is no more."""
+        try:
+            return self.coming.get(timeout=max(0, deadline))
+        except queue.Empty:
+            raise AssertionError('it is late: %s\n%s' % (what, ''.join(self.seen[-40:]))) from None
+
+    def find(self, what, expression):
+        """The match in the first line that has one."""
+        end = time.monotonic() + DEADLINE
+        while True:
+            line = self.next(what, end - time.monotonic())
+            if line is None:
+                raise AssertionError('ended without: %s\n%s' % (what, ''.join(self.seen)))
+            m = re.search(expression, line)
+            if m:
+                return m
+
+    def end(self, what):
+        """What is left, when there is no more."""
+        rest = []
+        while (line := self.next(what)) is not None:
+            rest.append(line)
+        return ''.join(rest)
+
+    def close(self):
+        """After the program has ended."""
+        self.thread.join(DEADLINE)
+        self.stream.close()
+
+
 class Broker:
     """One broker in its own data directory. conf: keys of server.properties, with '.' as '_'
     in Python's keyword form or given as a dict."""
@@ -59,27 +111,14 @@ class Broker:
         with open(path, 'w') as f:
             for key, value in self.conf.items():
                 f.write('%s=%s\n' % (key, value))
-        lines = queue.Queue()
         self.process = subprocess.Popen([MQ, 'server-start', path], stderr=subprocess.PIPE,
-                                        stdin=subprocess.DEVNULL, text=True)
-
-        def read(stream):
-            for line in stream:
-                self.log.append(line)
-                lines.put(line)
-            lines.put(None)
-
-        self.reader = threading.Thread(target=read, args=(self.process.stderr,), daemon=True)
-        self.reader.start()
-        end = time.monotonic() + DEADLINE
-        while True:
-            line = lines.get(timeout=max(0.001, end - time.monotonic()))
-            if line is None:
-                raise AssertionError('the broker did not start:\n' + ''.join(self.log))
-            m = READY.search(line)
-            if m:
-                self.port = int(m.group(2))
-                break
+                                        stdin=subprocess.DEVNULL, text=True, errors='replace')
+        self.lines = Lines(self.process.stderr, self.log)
+        try:
+            self.port = int(self.lines.find('the broker is ready', READY).group(2))
+        except AssertionError:
+            self.kill()
+            raise
         # The same port after a restart, so that clients find it again.
         self.conf['listeners'] = re.sub(r':0(?=,|$)', ':%d' % self.port, self.conf['listeners'])
         return self
@@ -91,16 +130,14 @@ class Broker:
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
         status = self.process.wait(DEADLINE)
-        self.reader.join(DEADLINE)
-        self.process.stderr.close()
+        self.lines.close()
         if status != 0:
             raise AssertionError('the broker ended with %d:\n%s' % (status, ''.join(self.log)))
 
     def kill(self):
         self.process.kill()
         self.process.wait(DEADLINE)
-        self.reader.join(DEADLINE)
-        self.process.stderr.close()
+        self.lines.close()
 
     def close(self):
         if self.process and self.process.poll() is None:

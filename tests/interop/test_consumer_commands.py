@@ -4,45 +4,43 @@ consumer, against a real broker."""
 import json
 import os
 import re
+import select
 import signal
 import socket
 import struct
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from broker import DEADLINE, MQ, Broker, kcat, until  # noqa: E402
+from broker import DEADLINE, MQ, Broker, Lines, kcat, until  # noqa: E402
 
 EXAMPLES = os.path.join(os.environ.get('builddir', '.'), 'examples')
 PROPERTIES = os.path.join(os.environ.get('srcdir', '.'), 'examples', 'consumer.properties')
 
 
-class Lines:
+class Program:
     """A program at work and the lines it has printed."""
 
-    def __init__(self, *args):
+    def __init__(self, test, *args):
         self.process = subprocess.Popen(args, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        self.lines = []
-        self.thread = threading.Thread(target=self.read, daemon=True)
-        self.thread.start()
+        test.addCleanup(self.process.kill)
+        self.out = Lines(self.process.stdout)
+        self.err = Lines(self.process.stderr)
 
-    def read(self):
-        for line in self.process.stdout:
-            self.lines.append(line.rstrip('\n'))
+    @property
+    def lines(self):
+        return [line.rstrip('\n') for line in self.out.seen]
 
     def end(self, sig=signal.SIGINT):
         """Its exit code and what it said on stderr."""
         self.process.send_signal(sig)
         code = self.process.wait(DEADLINE)
-        self.thread.join(DEADLINE)
-        said = self.process.stderr.read()
-        self.process.stdout.close()
-        self.process.stderr.close()
-        return code, said
+        self.out.close()
+        self.err.close()
+        return code, ''.join(self.err.seen)
 
 
 class Base(unittest.TestCase):
@@ -165,8 +163,8 @@ class ConsoleConsumer(Base):
         r = self.broker.mq('console-consumer', '--topic', t, '--timeout-ms', '300', check=False)
         self.assertEqual((r.returncode, r.stdout, r.stderr), (0, '', 'Processed a total of 0 messages\n'))
         for sig in (signal.SIGINT, signal.SIGTERM):
-            program = Lines(MQ, 'console-consumer', '--bootstrap-server', self.broker.address, '--topic', t,
-                            '--group', 'ends', '--from-beginning')
+            program = Program(self, MQ, 'console-consumer', '--bootstrap-server', self.broker.address, '--topic', t,
+                              '--group', 'ends', '--from-beginning')
             self.produce(t, b'one')
             until('a record is printed', lambda: program.lines)
             code, said = program.end(sig)
@@ -175,6 +173,8 @@ class ConsoleConsumer(Base):
             self.assertIn('Empty', self.groups('--describe', '--group', 'ends', '--state'))
         program = subprocess.Popen([MQ, 'console-consumer', '--bootstrap-server', self.broker.address, '--topic', t,
                                     '--from-beginning'], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.addCleanup(program.kill)
+        self.assertTrue(select.select([program.stdout], [], [], DEADLINE)[0], 'no record within %d s' % DEADLINE)
         self.assertEqual(program.stdout.readline(), 'one\n')
         program.stdout.close()
         self.produce(t, b'two')
@@ -239,8 +239,8 @@ class ConsoleConsumer(Base):
     def test_a_record_goes_to_one_consumer_of_the_group(self):
         """The course's case: two console consumers by one consumer.properties."""
         t = self.topic('group-case')
-        programs = [Lines(MQ, 'console-consumer', '--bootstrap-server', self.broker.address, '--topic', t,
-                          '--consumer.config', PROPERTIES) for _ in range(2)]
+        programs = [Program(self, MQ, 'console-consumer', '--bootstrap-server', self.broker.address, '--topic', t,
+                            '--consumer.config', PROPERTIES) for _ in range(2)]
         describe = ('consumer-groups', '--describe', '--group', 'atguigu', '--state')
         until('both are members',
               lambda: re.search(r'Stable +2$', self.broker.mq(*describe, check=False).stdout, re.M))

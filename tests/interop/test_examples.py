@@ -10,7 +10,7 @@ import tempfile
 import threading
 import unittest
 
-from broker import Broker, DEADLINE, MQ, skip
+from broker import Broker, DEADLINE, Lines, MQ, skip
 
 EXAMPLES = os.path.join(os.environ.get('builddir', '.'), 'examples')
 SOURCE = os.environ.get('srcdir', '.')
@@ -54,16 +54,18 @@ class Examples(Directory):
     def test_embedded_broker_with_clients_outside(self):
         program = subprocess.Popen([os.path.join(EXAMPLES, '12_embedded'), 'PLAINTEXT://127.0.0.1:0',
                                     self.path('data'), '3'], stdout=subprocess.PIPE, text=True)
+        out = Lines(program.stdout)
         try:
-            address = re.fullmatch(r'listening on (127\.0\.0\.1:\d+)\n', program.stdout.readline()).group(1)
-            self.assertEqual(program.stdout.readline(), 'hello from the inside\n')
+            address = re.fullmatch(r'listening on (127\.0\.0\.1:\d+)\n', out.next('where it listens')).group(1)
+            self.assertEqual(out.next('its own record'), 'hello from the inside\n')
             subprocess.run([MQ, 'console-producer', '--topic', 'first', '--bootstrap-server', address],
                            input=b'one\ntwo\n', check=True, timeout=DEADLINE)
-            self.assertEqual(program.communicate(timeout=DEADLINE)[0], 'one\ntwo\n')
-            self.assertEqual(program.returncode, 0)
+            self.assertEqual(out.end('records from outside'), 'one\ntwo\n')
+            self.assertEqual(program.wait(DEADLINE), 0)
         finally:
             program.kill()
-            program.wait()
+            program.wait(DEADLINE)
+            out.close()
 
     def test_event_loop(self):
         with Broker() as broker:
@@ -83,7 +85,7 @@ class Examples(Directory):
         script = '\n'.join(line[3:] for line in header[header.index(' *     for name'):].split('\n')
                            if line.startswith(' *     '))
         subprocess.run(['sh', '-c', script], cwd=self.dir, check=True, stderr=subprocess.DEVNULL,
-                       stdin=subprocess.DEVNULL)
+                       stdin=subprocess.DEVNULL, timeout=DEADLINE)
         self.assertEqual(run('14_tls', self.dir, self.path('data')), 'hello, over TLS\n')
 
     def test_from_embedded_to_elsewhere_by_configuration_alone(self):
@@ -149,17 +151,19 @@ class Doctor(Directory):
         with socket.socket() as server:
             server.bind(('127.0.0.1', 0))
             server.listen()
+            server.settimeout(DEADLINE)
 
             def serve():
-                peer = server.accept()[0]
-                peer.recv(100)
-                peer.sendall(answer)
-                peer.close()
+                with server.accept()[0] as peer:
+                    peer.settimeout(DEADLINE)
+                    peer.recv(100)
+                    peer.sendall(answer)
 
-            thread = threading.Thread(target=serve)
+            thread = threading.Thread(target=serve, daemon=True)
             thread.start()
             failed = self.failing('--bootstrap-server', '127.0.0.1:%d' % server.getsockname()[1])
-            thread.join()
+            thread.join(DEADLINE)
+            self.assertFalse(thread.is_alive(), 'the answer was never asked for')
         self.assertEqual(failed['check'], 'protocol')
         return failed['text']
 
@@ -210,23 +214,23 @@ class Service(Directory):
         process = subprocess.Popen([MQ, 'server-start', '--override', 'listeners=PLAINTEXT://127.0.0.1:0', '--override',
                                     'log.dirs=' + self.path('data')], env=dict(os.environ, NOTIFY_SOCKET=where),
                                    stderr=subprocess.PIPE, text=True)
-        self.addCleanup(process.stderr.close)
-        self.addCleanup(process.wait)
+        lines = Lines(process.stderr)
+        self.addCleanup(lines.close)
+        self.addCleanup(process.wait, DEADLINE)
         self.addCleanup(process.kill)
-        return process
+        return process, lines
 
-    def port(self, process):
-        return int(next(m for m in (re.search(r'ready on PLAINTEXT://127.0.0.1:(\d+)', line) for line in process.stderr)
-                        if m).group(1))
+    def port(self, lines):
+        return int(lines.find('the broker is ready', r'ready on PLAINTEXT://127.0.0.1:(\d+)').group(1))
 
     def serve(self, address, where):
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
             manager.bind(address)
             manager.settimeout(DEADLINE)
-            process = self.start(where)
+            process, lines = self.start(where)
             self.assertEqual(manager.recv(100), b'READY=1')
             # Clients are served by then.
-            socket.create_connection(('127.0.0.1', self.port(process))).close()
+            socket.create_connection(('127.0.0.1', self.port(lines)), DEADLINE).close()
             process.terminate()
             self.assertEqual(manager.recv(100), b'STOPPING=1')
             self.assertEqual(process.wait(DEADLINE), 0)
@@ -238,8 +242,8 @@ class Service(Directory):
 
     def test_a_manager_that_is_gone_is_no_reason_to_stop(self):
         for where in (self.path('nobody'), 'relative', '@' + 'x' * 200, ''):
-            process = self.start(where)
-            self.port(process)
+            process, lines = self.start(where)
+            self.port(lines)
             process.terminate()
             self.assertEqual(process.wait(DEADLINE), 0)
 

@@ -4,7 +4,7 @@ import os
 import subprocess
 import unittest
 
-from broker import Broker, need, until
+from broker import Broker, Lines, need, until
 
 confluent_kafka = need('confluent_kafka')
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition  # noqa: E402
@@ -279,10 +279,11 @@ class Transactions(unittest.TestCase):
         program = os.path.join(os.environ.get('builddir', '.'), 'examples', '10_exactly_once')
         for _ in range(3):  # killed after its first transaction, or a little later
             process = subprocess.Popen([program, self.broker.address, source, sink], stdout=subprocess.PIPE)
-            process.stdout.readline()
+            out = Lines(process.stdout)
+            self.assertIsNotNone(out.next('a transaction of the example'))
             process.kill()
-            process.wait()
-            process.stdout.close()
+            process.wait(TIME)
+            out.close()
         out = subprocess.run([program, self.broker.address, source, sink], check=True, timeout=120, text=True,
                              stdout=subprocess.PIPE).stdout
         for line in out.splitlines():

@@ -1,6 +1,7 @@
 """Apache Kafka's own tools against a real mq server, on the files it writes, and
 the other way round; libmq's producer into a real Kafka, its consumer in groups there.
 `make check-kafka`; says clearly when it cannot run."""
+import faulthandler
 import os
 import random
 import re
@@ -11,7 +12,7 @@ import unittest
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 from server import WORK, Kafka, fetch_jars, java  # noqa: E402
-from broker import Broker, kcat  # noqa: E402
+from broker import PROGRAM_DEADLINE, Broker, kcat  # noqa: E402
 from groups_in_kafka import GroupsInKafka  # noqa: E402, F401
 from groups_on_libmq import GroupsOnLibmq  # noqa: E402, F401
 from produce_into_kafka import ProduceIntoKafka  # noqa: E402, F401
@@ -172,5 +173,6 @@ class LibmqOnKafkasFiles(unittest.TestCase):
 
 
 if __name__ == '__main__':
+    faulthandler.dump_traceback_later(4 * PROGRAM_DEADLINE, exit=True)
     fetch_jars()
     unittest.main(verbosity=2)

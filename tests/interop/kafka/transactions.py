@@ -7,7 +7,7 @@ import tempfile
 import unittest
 
 from server import HERE, JARS, JARS_4, Kafka, java, java_command
-from broker import MQ, Broker, kcat
+from broker import DEADLINE, MQ, Broker, Lines, kcat
 
 PERF = 'org.apache.kafka.tools.ProducerPerformance'
 TRANSACTIONS = 'org.apache.kafka.tools.TransactionsCommand'
@@ -77,22 +77,28 @@ class JavaTransactionsOnLibmq(unittest.TestCase):
     def test_java_3_9(self):
         self.assertEqual(self.run_alone('java-39', JARS, {}), 0)
 
+    def lines_of_a_run(self, broker, topic, n):
+        """As they come, while the broker may be stopped and killed. In the end it has to have succeeded."""
+        process = subprocess.Popen(java_command(TRANSACT, 'run', broker.address, topic, topic, str(n), jars=JARS_4),
+                                   stdout=subprocess.PIPE, text=True)
+        self.addCleanup(process.kill)
+        lines = Lines(process.stdout)
+        while (line := lines.next('a transaction of the Java client', 3 * DEADLINE)) is not None:
+            yield line
+        self.assertEqual(process.wait(DEADLINE), 0)
+        lines.close()
+
     def test_version_2_while_the_broker_is_killed(self):
         broker = Broker({'num.partitions': '2', 'group.initial.rebalance.delay.ms': '0'}).start()
         self.addCleanup(broker.close)
-        process = subprocess.Popen(java_command(TRANSACT, 'run', broker.address, 'killed', 'killed', '400',
-                                                jars=JARS_4), stdout=subprocess.PIPE, text=True)
-        self.addCleanup(process.stdout.close)
-        self.addCleanup(process.kill)
         kills = 0
         lines = []
-        for line in process.stdout:
+        for line in self.lines_of_a_run(broker, 'killed', 400):
             lines.append(line.strip())
             if len(lines) % 30 == 0:
                 broker.kill()
                 broker.start()
                 kills += 1
-        self.assertEqual(process.wait(60), 0)
         again = [line for line in lines if not line.startswith('done')]
         print('%d kills, %d transactions made again' % (kills, len(again)))
         self.assertGreater(kills, 10)
@@ -101,18 +107,11 @@ class JavaTransactionsOnLibmq(unittest.TestCase):
     def test_a_client_follows_the_broker_s_version(self):
         broker = Broker({'num.partitions': '2', 'group.initial.rebalance.delay.ms': '0'}).start()
         self.addCleanup(broker.close)
-        process = subprocess.Popen(java_command(TRANSACT, 'run', broker.address, 'follows', 'follows', '120',
-                                                jars=JARS_4), stdout=subprocess.PIPE, text=True)
-        self.addCleanup(process.stdout.close)
-        self.addCleanup(process.kill)
-        n = 0
-        for _ in process.stdout:
-            n += 1
+        for n, _ in enumerate(self.lines_of_a_run(broker, 'follows', 120), 1):
             if n in (30, 60, 90):
                 broker.stop()
                 broker.conf['mq.transaction.version'] = '2' if n == 60 else '1'
                 broker.start()
-        self.assertEqual(process.wait(60), 0)
         self.check_run(broker, 'follows', 120)
         self.assertGreater(epoch(broker.address, 'follows'), 40)
         self.assertLess(epoch(broker.address, 'follows'), 80)
@@ -130,10 +129,11 @@ class TransactionsOnKafka(unittest.TestCase):
             kcat('-b', kafka.address, '-P', '-t', 'source', stdin=b'\n'.join(lines) + b'\n')
             for _ in range(2):
                 process = subprocess.Popen([EXAMPLE, kafka.address, 'source', 'sink'], stdout=subprocess.PIPE)
-                process.stdout.readline()
+                out = Lines(process.stdout)
+                self.assertIsNotNone(out.next('a transaction of the example'))
                 process.kill()
-                process.wait()
-                process.stdout.close()
+                process.wait(DEADLINE)
+                out.close()
             subprocess.run([EXAMPLE, kafka.address, 'source', 'sink'], check=True, timeout=180,
                            stdout=subprocess.DEVNULL)
             self.assertEqual(sorted(committed(kafka.address, 'sink')), sorted(line.upper() for line in lines))
