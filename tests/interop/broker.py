@@ -117,7 +117,8 @@ class Broker:
         try:
             self.port = int(self.lines.find('the broker is ready', READY).group(2))
         except AssertionError:
-            self.kill()
+            self.process.kill()
+            self.ended()
             raise
         # The same port after a restart, so that clients find it again.
         self.conf['listeners'] = re.sub(r':0(?=,|$)', ':%d' % self.port, self.conf['listeners'])
@@ -129,20 +130,32 @@ class Broker:
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
-        status = self.process.wait(DEADLINE)
-        self.lines.close()
+        status = self.ended()
         if status != 0:
             raise AssertionError('the broker ended with %d:\n%s' % (status, ''.join(self.log)))
 
     def kill(self):
         self.process.kill()
-        self.process.wait(DEADLINE)
+        status = self.ended()
+        if status != -signal.SIGKILL:
+            raise AssertionError('the broker to be killed had ended with %d:\n%s' % (status, ''.join(self.log)))
+
+    def ended(self):
+        try:
+            status = self.process.wait(DEADLINE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise
         self.lines.close()
+        self.process = None
+        return status
 
     def close(self):
-        if self.process and self.process.poll() is None:
-            self.stop()
-        shutil.rmtree(self.dir, ignore_errors=True)
+        try:
+            if self.process:
+                self.stop()
+        finally:
+            shutil.rmtree(self.dir, ignore_errors=True)
 
     def __enter__(self):
         return self.start()
@@ -150,7 +163,9 @@ class Broker:
     def __exit__(self, *exc):
         if exc[0] is not None:
             sys.stderr.write(''.join(self.log[-40:]))
-            self.kill()
+            if self.process:
+                self.process.kill()
+                self.ended()
         self.close()
 
     def mq(self, *args, check=True):
