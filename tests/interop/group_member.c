@@ -142,7 +142,8 @@ int main(int argc, char **argv)
 	    MQ_OK)
 		errx(1, "%s", error.text);
 	work(consumer);
-	(void)mq_consumer_close(consumer, 10000, NULL);
+	if (mq_consumer_close(consumer, 30000, &error) != MQ_OK)
+		errx(1, "closing: %s", error.text);
 	mq_consumer_free(consumer);
 	return 0;
 }

@@ -2,6 +2,7 @@
 import collections
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -10,13 +11,15 @@ from confluent_kafka import Producer
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
+from broker import DEADLINE
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 PARTITIONS = 6
 NPM = os.environ.get('MQ_NPM')
 
 
 class Member:
-    """A program that is one member; what it says."""
+    """A program that is one member; what it says. It has to end well, unless it is killed."""
 
     def __init__(self, kind, address, group, topic, assignor='range'):
         program = [sys.executable, '-B', os.path.join(HERE, 'group_member.py'), kind]
@@ -26,8 +29,11 @@ class Member:
             program = ['node', os.path.join(NPM, 'group_member.js')]
         self.process = subprocess.Popen(
             program + [address, group, topic, assignor],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.kind = kind
         self.said = []
+        self.wrong = []
+        self.killed = False
         self.reader = threading.Thread(target=self.read, daemon=True)
         self.reader.start()
 
@@ -36,7 +42,9 @@ class Member:
             try:
                 self.said.append(json.loads(line))
             except ValueError:
-                pass  # killed in the middle of a line
+                # It may have been killed in the middle of its last line.
+                if not self.killed or line.endswith('\n'):
+                    self.wrong.append(line)
 
     def records(self):
         return [s for s in list(self.said) if 'value' in s]
@@ -46,16 +54,24 @@ class Member:
         return owned[-1] if owned else None
 
     def end(self):
-        if self.process.poll() is None:
+        """It leaves the group, if it was not killed."""
+        if not self.killed:
             self.process.stdin.close()
-        self.process.wait(30)
-        self.reader.join(30)
-        self.process.stdout.close()
+            self.ended(0)
 
     def kill(self):
+        self.killed = True
         self.process.kill()
         self.process.stdin.close()
-        self.end()
+        self.ended(-signal.SIGKILL)
+
+    def ended(self, good):
+        status = self.process.wait(DEADLINE)
+        self.reader.join(DEADLINE)
+        self.process.stdout.close()
+        if status != good or self.wrong:
+            raise AssertionError('a member of %s ended with %d, not %d; what it said and nobody understands: %s' %
+                                 (self.kind, status, good, self.wrong))
 
 
 class Watch(threading.Thread):

@@ -50,6 +50,7 @@ class Groups(unittest.TestCase):
 
         def member(kind):
             everybody.append(Member(kind, self.broker.address, group, topic))
+            self.addCleanup(everybody[-1].process.kill)
             return everybody[-1]
 
         first = member(kinds[0])
