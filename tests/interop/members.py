@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import traceback
 
 from confluent_kafka import Producer
 from kafka import KafkaAdminClient
@@ -98,6 +99,12 @@ class Watch(threading.Thread):
             return None
 
     def run(self):
+        try:
+            self.watch()
+        except Exception:
+            self.wrong.append(traceback.format_exc())
+
+    def watch(self):
         while not self.stopping.wait(0.02):
             offsets = self.offsets()
             if offsets is None:
@@ -111,7 +118,9 @@ class Watch(threading.Thread):
 
     def end(self):
         self.stopping.set()
-        self.join(30)
+        self.join(DEADLINE)
+        if self.is_alive():
+            raise AssertionError('the committed offsets were not answered within %d s' % DEADLINE)
         if self.admin:
             self.admin.close()
 
