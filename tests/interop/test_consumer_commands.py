@@ -262,9 +262,9 @@ class PerfTest(Base):
         self.assertRegex(out[1], r'^%s, %s, 0\.0944, \d+\.\d{4}, 1000, \d+\.\d{4}, \d+, -?\d+, \d+\.\d{4}, \d+\.\d{4}$'
                          % (time, time))
         self.assertEqual(len(out), 2)
-        out = self.broker.mq('consumer-perf-test', '--topic', t, '--messages', '1001', '--timeout', '300', '--hide-header',
+        out = self.broker.mq('consumer-perf-test', '--topic', t, '--messages', '1001', '--timeout', '5000', '--hide-header',
                              '--print-metrics', '--date-format', "yyyy/MM'x'")
-        self.assertIn('WARNING: Exiting before consuming the expected number of messages: timeout (300 ms)', out)
+        self.assertIn('WARNING: Exiting before consuming the expected number of messages: timeout (5000 ms)', out)
         self.assertRegex(out, r'(?m)^\d{4}/\d\dx, \d{4}/\d\dx, 0\.0944')
         self.assertRegex(out, r'(?m)^records-consumed 1000$')
         r = self.broker.mq('consumer-perf-test', '--topic', t, check=False)
@@ -283,7 +283,7 @@ class PerfTest(Base):
         total = spans[-1]
         self.assertEqual((total['records'], total['megabytes'], total['complete']), (1000, 0.0944, True))
         self.assertEqual(total['endTimestamp'] - total['startTimestamp'], total['rebalanceTimeMs'] + total['fetchTimeMs'])
-        r = self.broker.mq('consumer-perf-test', '--topic', t, '--messages', '1001', '--timeout', '300', '--json',
+        r = self.broker.mq('consumer-perf-test', '--topic', t, '--messages', '1001', '--timeout', '5000', '--json',
                            '--print-metrics', check=False)
         self.assertEqual(r.returncode, 0)
         self.assertIn('WARNING: Exiting before', r.stderr)
