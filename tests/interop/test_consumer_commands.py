@@ -216,11 +216,13 @@ class ConsoleConsumer(Base):
                 ('kafka.coordinator.group.GroupMetadataManager$OffsetsMessageFormatter',
                  r'\[internal,for-offsets,0\]::OffsetAndMetadata\(offset=0, leaderEpoch=Optional.empty, metadata=, '
                  r'commitTimestamp=\d{13}, expireTimestamp=None\)')):
-            r = self.broker.mq('console-consumer', '--topic', '__consumer_offsets', '--from-beginning', '--timeout-ms',
-                               '1500', '--consumer.config', PROPERTIES, '--consumer-property', 'group.id=reader',
-                               '--consumer-property', 'enable.auto.commit=false', '--formatter', formatter, check=False)
-            self.assertEqual(r.returncode, 0, r.stderr)
-            self.assertTrue([x for x in r.stdout.splitlines() if re.fullmatch(line, x)], r.stdout)
+            program = Program(self, MQ, 'console-consumer', '--bootstrap-server', self.broker.address, '--topic',
+                              '__consumer_offsets', '--from-beginning', '--consumer.config', PROPERTIES,
+                              '--consumer-property', 'group.id=reader', '--consumer-property',
+                              'enable.auto.commit=false', '--formatter', formatter)
+            program.out.find('the offset by ' + formatter, '^' + line + '$')
+            code, said = program.end()
+            self.assertEqual(code, 0, said)
 
     def test_mistakes_are_answered(self):
         for args, said in ((('--topic', 't', '--include', 'u'), 'exactly one of --topic and --include'),
@@ -270,7 +272,6 @@ class PerfTest(Base):
         r = self.broker.mq('consumer-perf-test', '--topic', t, check=False)
         self.assertEqual(r.returncode, 2)
         self.assertIn('--messages is missing', r.stderr)
-
 
     def test_json(self):
         t = self.topic('perf-json')
