@@ -263,7 +263,7 @@ static void see(struct seen *seen, const char *isolation)
 
 	seen_init(seen);
 	snprintf(command, sizeof(command),
-		 "kcat -C -b %s -t killed -o beginning -e -q -X check.crcs=true "
+		 "timeout 600 kcat -C -b %s -t killed -o beginning -e -q -X check.crcs=true "
 		 "-X isolation.level=%s -f '%%p %%s\\n'",
 		 address, isolation);
 	in = popen(command, "r");
@@ -416,6 +416,12 @@ static bool wait_finished(int n)
 	return true;
 }
 
+static void expect_finished(const char *otherwise, int n)
+{
+	if (!wait_finished(n) && !atomic_load(&faults))
+		fault(otherwise, NULL);
+}
+
 static int run(void)
 {
 	int n_kills = 0, n_in_txn = 0, n_in_end = 0;
@@ -438,7 +444,7 @@ static int run(void)
 	}
 	for (int i = 0; i < WORKERS; i++)
 		pthread_create(&threads[i], NULL, work, &workers[i]);
-	(void)wait_finished(1);
+	expect_finished("nothing is finished before the first kill", 1);
 	along_start();
 	while (n_kills < options.kills && wait_finished(n_finished + 5)) {
 		pause_s((double)(rand_r(&options.seed) % 100) / 1000);
@@ -450,7 +456,7 @@ static int run(void)
 	}
 	if (n_kills < options.kills)
 		fault("nothing is finished any more", NULL);
-	(void)wait_finished(n_finished + 1);
+	expect_finished("nothing is finished after the last kill", n_finished + 1);
 	atomic_store(&stop, true);
 	for (int i = 0; i < WORKERS; i++) {
 		pthread_join(threads[i], NULL);
