@@ -61,6 +61,7 @@ static struct mq_acc_batch *half_new(const struct mq_acc_batch *batch, size_t ca
 		return NULL;
 	}
 	mq_batch_spec_init(&spec);
+	spec.attributes = batch->builder.spec.attributes;
 	spec.compression = batch->builder.spec.compression;
 	spec.level = batch->builder.spec.level;
 	mq_builder_init(&half->builder, half->memory, half->memory_size, &spec);

@@ -182,6 +182,14 @@ static int16_t epoch_of(const struct mq_acc_batch *batch)
 	return head.producer_epoch;
 }
 
+static bool is_transactional(const struct mq_acc_batch *batch)
+{
+	struct mq_batch head;
+
+	ck_assert_int_eq(mq_batch_parse(batch->bytes.data, batch->bytes.size, &head, NULL), MQ_OK);
+	return mq_batch_is_transactional(&head);
+}
+
 /* --- batches -------------------------------------------------------------------- */
 
 START_TEST(a_batch_leaves_when_it_is_full_or_has_lingered)
@@ -635,6 +643,34 @@ END_TEST
 
 /* --- metadata ------------------------------------------------------------------------ */
 
+START_TEST(the_halves_of_a_batch_are_in_its_transaction)
+{
+	struct mq_producer_settings s = plain_settings();
+	struct mq_acc_batch *batch;
+	struct core core;
+
+	s.idempotent = true;
+	s.transactional_id = "t-id";
+	core_init(&core, &s, 1);
+	mq_acc_txn_move(&core.acc, core.topic->parts[0], MQ_ACC_TXN_IN);
+	for (int i = 0; i < 4; i++)
+		ck_assert_int_eq(put(&core, 0, 200), MQ_OK);
+	batch = drain_one(&core);
+	ck_assert(is_transactional(batch));
+	answer(&core, batch, MQ_E_MESSAGE_TOO_LARGE, -1);
+	ck_assert_uint_eq(core.acc.counters.batches_split, 1);
+	for (int i = 0; i < 2; i++) {
+		batch = drain_one(&core);
+		ck_assert_int_eq(batch->builder.record_count, 2);
+		ck_assert_int_eq(sequence_of(batch), 2 * i);
+		ck_assert(is_transactional(batch));
+		answer(&core, batch, MQ_OK, 2 * i);
+	}
+	ck_assert_int_eq(core.ok, 4);
+	core_deinit(&core);
+}
+END_TEST
+
 START_TEST(nonsense_about_partitions_is_survived)
 {
 	struct mq_metadata_response_partition parts[2] = {{.partition_index = -1, .leader_id = 1},
@@ -680,6 +716,7 @@ int main(void)
 	    a_producer_the_broker_forgot_begins_again,
 	    an_unknown_fate_is_settled_before_new_sequences,
 	    the_last_epoch_is_followed_by_a_new_producer_id,
+	    the_halves_of_a_batch_are_in_its_transaction,
 	    nonsense_about_partitions_is_survived,
 	};
 
