@@ -194,8 +194,11 @@ static void begin_flush(struct mq_partition *partition, const struct mq_log_mark
 			struct mq_list *tasks)
 {
 	/* Nobody may hold a lost partition anew: its last user may be leaving. */
-	if (partition->lost || partition->flushing || marks->end_offset <= marks->flushed_offset ||
-	    !mq_log_conf(partition->log)->flush_before_ack)
+	if (partition->lost || partition->flushing || marks->end_offset <= marks->flushed_offset)
+		return;
+	/* Who waits may do so since before the configuration was changed. */
+	if (!mq_log_conf(partition->log)->flush_before_ack &&
+	    mq_list_empty(&partition->waiters[MQ_MARK_FLUSHED]))
 		return;
 	if (!mq_log_flush_begin(partition->log, &partition->flush)) {
 		/* The store is flushing it; mq_shard_moved() comes back here. */

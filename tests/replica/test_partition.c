@@ -280,6 +280,26 @@ START_TEST(a_flush_in_the_way_is_waited_for)
 }
 END_TEST
 
+/* Its configuration changes while some wait for stable storage. */
+START_TEST(who_waits_for_a_flush_gets_one_when_none_is_wanted_any_more)
+{
+	struct put first, second;
+
+	open_partition(true);
+	put_one(&first, MQ_MARK_LEO); /* its flush is under way */
+	put_one(&second, MQ_MARK_LEO);
+	conf.flush_before_ack = false;
+	mq_log_set_conf(partition.log, &conf);
+	sim_env_run_jobs(sim);
+	ck_assert_int_eq(first.done, 1);
+	ck_assert_int_eq(second.done, 1);
+	ck_assert_int_eq(second.err, MQ_OK);
+	put_end(&first);
+	put_end(&second);
+	close_partition();
+}
+END_TEST
+
 START_TEST(appends_that_may_not_be_are_refused)
 {
 	struct put put;
@@ -459,6 +479,7 @@ int main(void)
 	    without_a_worker_the_flush_is_done_here,
 	    a_failed_flush_fails_those_who_wait,
 	    a_flush_in_the_way_is_waited_for,
+	    who_waits_for_a_flush_gets_one_when_none_is_wanted_any_more,
 	    appends_that_may_not_be_are_refused,
 	    only_waiting_for_a_mark_can_be_abandoned,
 	    waiters_fire_by_offset,
