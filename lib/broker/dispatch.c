@@ -74,6 +74,7 @@ MQ_HOT void mq_dispatch(struct mq_service *service, struct mq_call *call)
 	struct mq_core *core = mq_container_of(service, struct mq_core, service);
 	const struct mq_handler *handler = find(call->api_key);
 
+	call->cancelled = false;
 	if (atomic_load_explicit(&core->stopping, memory_order_relaxed))
 		mq_core_fail(call, MQ_E_CLOSED);
 	else if (!handler || call->api_version < handler->min || call->api_version > handler->max)

@@ -129,7 +129,7 @@ struct mq_wait {
 };
 
 /* wait.c, all [L]. due_us INT64_MAX: no deadline. MQ_E_CLOSED when the core stops,
- * MQ_E_NOMEM; the caller then answers itself. */
+ * MQ_E_DISCONNECTED when the peer has gone, MQ_E_NOMEM; the caller then answers itself. */
 mq_err mq_wait_start(struct mq_core *core, struct mq_wait *wait, struct mq_call *call,
 		     int64_t due_us);
 /* The call's own reason has come: off the lists. False when it was not waiting. */

@@ -17,6 +17,8 @@ mq_err mq_wait_start(struct mq_core *core, struct mq_wait *wait, struct mq_call 
 {
 	if (core->stopping)
 		return MQ_E_CLOSED;
+	if (call->cancelled)
+		return MQ_E_DISCONNECTED;
 	wait->core = core;
 	wait->call = call;
 	wait->deadline.slot = 0;
@@ -53,6 +55,8 @@ bool mq_wait_cancel(struct mq_service *service, struct mq_call *call)
 		mq_wait_stop(wait);
 		ended = wait->end(wait, MQ_E_DISCONNECTED, &tasks);
 	}
+	/* A fetch that is being looked at may go back to waiting else. */
+	call->cancelled = true;
 	mq_core_leave(core, &tasks);
 	return ended;
 }

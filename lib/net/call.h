@@ -70,6 +70,7 @@ struct mq_call {
 	/* For whoever holds the call now (the link or the service). */
 	struct mq_list node;
 	void *holder;
+	bool cancelled;      /* the service's, which is at it: it must not wait any more */
 	int64_t deadline_us; /* client side: monotonic; 0 is none */
 };
 

@@ -379,6 +379,33 @@ START_TEST(a_waiting_fetch_is_forgotten_with_its_peer)
 }
 END_TEST
 
+static bool cancelled;
+
+static void cancel_now(struct mq_call *call)
+{
+	struct mq_service *service = mq_core_service(f.core);
+
+	cancelled = service->cancel(service, call);
+}
+
+/* An append has taken it off, but brings less than it waits for. */
+START_TEST(a_peer_that_goes_while_its_fetch_is_looked_at_is_not_waited_for)
+{
+	struct mq_fetch_request *request = waiting_request(0, 1 << 20, 500);
+	struct fx_call call;
+
+	request->max_bytes = 1;
+	fx_start(&f, &call, MQ_API_FETCH, 12, request);
+	call.call.soon = cancel_now;
+	cancelled = true;
+	while (cancelled)
+		put_to(0, 1000);
+	ck_assert_int_eq(call.done, 1);
+	ck_assert_int_eq(call.err, MQ_E_DISCONNECTED);
+	fx_release(&call);
+}
+END_TEST
+
 START_TEST(stopping_ends_all_waiting)
 {
 	struct fx_call call;
@@ -679,6 +706,7 @@ int main(void)
 	    one_append_wakes_all_that_wait,
 	    timers_fire_in_order,
 	    a_waiting_fetch_is_forgotten_with_its_peer,
+	    a_peer_that_goes_while_its_fetch_is_looked_at_is_not_waited_for,
 	    stopping_ends_all_waiting,
 	    deleting_the_topic_ends_waiting,
 	    records_stay_readable_while_they_are_held,
