@@ -145,13 +145,13 @@ mq_err mq_txn_index_read(const char *path, mq_txn_index_entry **out, size_t *n, 
 	mq_txn_index_entry *entries;
 	void *room;
 	char *data;
-	size_t i;
-	mq_err err = read_entries(path, TXN_ENTRY, sizeof(*entries), &data, &room, n, error);
+	size_t i, count;
+	mq_err err = read_entries(path, TXN_ENTRY, sizeof(*entries), &data, &room, &count, error);
 
 	if (err)
 		return err;
 	entries = room;
-	for (i = 0; i < *n; i++) {
+	for (i = 0; i < count; i++) {
 		const char *p = data + i * TXN_ENTRY;
 
 		entries[i] = (mq_txn_index_entry){
@@ -168,11 +168,13 @@ mq_err mq_txn_index_read(const char *path, mq_txn_index_entry **out, size_t *n, 
 		}
 	}
 	free(data);
-	if (err)
+	if (err) {
 		free(entries);
-	else
-		*out = entries;
-	return err;
+		return err;
+	}
+	*out = entries;
+	*n = count;
+	return MQ_OK;
 }
 
 static mq_err parse_snapshot(const char *path, const char *data, size_t size,

@@ -235,7 +235,9 @@ START_TEST(indexes_are_read_with_their_base)
 	free(txns);
 	file.data[1] = 1;
 	file_named("txnindex");
+	n = 99;
 	ck_assert_int_eq(mq_txn_index_read(path, &txns, &n, &error), MQ_E_NEWER_FORMAT);
+	ck_assert_uint_eq(n, 99);
 	file.size = 11;
 	file_named("timeindex");
 	ck_assert_int_eq(mq_time_index_read(path, &times, &n, &error), MQ_E_CORRUPT);
