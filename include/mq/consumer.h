@@ -3,7 +3,8 @@
  * Apache Kafka cluster, alone or shared out among the members of a group.
  *
  * A thread of the consumer's own fetches ahead, sends heartbeats and keeps the
- * membership alive; the application takes what has come with mq_consumer_poll().
+ * membership alive; the application takes what has come with mq_consumer_poll(),
+ * which does that thread's work itself while it waits and much is coming.
  * See mq_consumer_new(3).
  *
  * Unless a function says otherwise:

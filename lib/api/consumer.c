@@ -379,6 +379,7 @@ void mq_consumer_wakeup(mq_consumer *consumer)
 	mq_mutex_lock(&consumer->lock);
 	consumer->wakeup = true;
 	consumer->cons.port.tell(consumer->cons.port.arg);
+	consumer->cons.port.wake(consumer->cons.port.arg); /* it may drive the loop itself */
 	mq_mutex_unlock(&consumer->lock);
 }
 

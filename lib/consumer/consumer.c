@@ -61,8 +61,13 @@ static void port_tell(void *arg)
 {
 	struct mq_consumer *c = arg;
 
-	if (c->n_waiting > 0)
+	if (c->n_waiting > 0) {
 		mq_cond_broadcast(&c->changed);
+		/* Who waits for much receives it better by itself; not who may go on to
+		 * wait for a descriptor. */
+		if (c->cons.streaming && c->fd < 0 && mq_loop_is_self(c->loop))
+			mq_loop_lend(c->loop);
+	}
 	if (c->fd >= 0 && !c->fd_set && mq_cons_has_work(&c->cons)) {
 		c->fd_set = true;
 		mq_notify_set(c->fd);
@@ -396,6 +401,7 @@ bool mq_consumer_wait(struct mq_consumer *c, int64_t deadline_us)
 {
 	bool in_time;
 
+	mq_loop_return(c->loop);
 	c->n_waiting++;
 	in_time = mq_cond_wait(&c->changed, &c->lock, deadline_us);
 	c->n_waiting--;

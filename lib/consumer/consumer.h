@@ -12,6 +12,9 @@
  *                                                 v
  *                                        port: lib/client, or a simulator
  *
+ * The loop is lent to an application's thread that waits in a poll while much
+ * comes; "the loop's thread" is whoever drives it.
+ *
  * The core is stepped: it has no thread, no lock, no clock of its own and does
  * no I/O. The shell around it (consumer.c, poll.c) has the lock, the thread
  * that drives loop and client, and the waiting. Requests leave the core in
@@ -200,6 +203,7 @@ struct mq_cons {
 	void *event_arg;
 
 	mq_consumer_metrics counters;
+	bool streaming; /* the last Fetch over TCP has brought much */
 	bool closing;
 };
 

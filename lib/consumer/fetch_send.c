@@ -14,6 +14,9 @@
 /* A session's epoch goes from 1 to this, and round. */
 #define EPOCH_MAX INT32_MAX
 
+/* An answer of this size is part of a stream. */
+#define STREAM_MIN (256u * 1024)
+
 /* --- nodes ---------------------------------------------------------------------- */
 
 void mq_fetch_node_init(struct mq_fetch_node *node, struct mq_fetcher *f, int32_t id)
@@ -382,6 +385,7 @@ static void fetch_done(struct mq_ask *ask, mq_err err)
 	call->releases = NULL;
 	call->response = NULL;
 	tell = mq_fetch_take_response(node, response, by_id, answer);
+	f->cons->streaming = answer->size >= STREAM_MIN;
 	mq_held_unref(&answer->held);
 	mq_cons_wake(f->cons);
 	if (tell)

@@ -156,6 +156,24 @@ static mq_err check_state(const struct mq_consumer *c, mq_error *error)
 	return MQ_OK;
 }
 
+/* Waits for something to do. As long as much comes, the loop is driven here: a
+ * thread less is woken for it, and what is read lies in this processor's caches,
+ * where it was received. */
+static void wait_or_drive(struct mq_consumer *c, int64_t deadline_us)
+{
+	int64_t began_us = mq_env_now_us(c->env);
+	bool driven;
+
+	mq_mutex_unlock(&c->lock);
+	driven = mq_loop_step_lent(c->loop, deadline_us);
+	mq_mutex_lock(&c->lock);
+	if (mq_cons_has_work(&c->cons) || c->wakeup)
+		return;
+	/* Nothing came for so long: its own thread waits better, without an end. */
+	if (!driven || mq_env_now_us(c->env) - began_us >= MQ_LENT_US)
+		(void)mq_consumer_wait(c, deadline_us);
+}
+
 /* Until something comes, an error, or the end of the time. */
 static mq_err poll_until(struct mq_consumer *c, int64_t deadline_us, mq_records **out,
 			 mq_error *error)
@@ -174,7 +192,7 @@ static mq_err poll_until(struct mq_consumer *c, int64_t deadline_us, mq_records 
 			continue;
 		if (mq_env_now_us(c->env) >= deadline_us)
 			return MQ_OK;
-		(void)mq_consumer_wait(c, deadline_us);
+		wait_or_drive(c, deadline_us);
 	}
 }
 

@@ -28,6 +28,8 @@
 #define POOL_KEPT_MAX (8u * 1024 * 1024)
 #define POOL_TRIM_US  (5 * 1000000)
 
+enum lending { OWN, LENDING, LENT };
+
 struct mq_loop {
 	struct mq_env *env;
 	const struct mq_logger *logger;
@@ -45,7 +47,21 @@ struct mq_loop {
 	struct mq_list posts;
 	bool woken; /* the eventfd has been written and not read */
 	bool stop;
+	_Atomic enum lending lending; /* may be read without the lock */
+	bool stepping;                /* the borrower is inside */
+	uint64_t steps;               /* of borrowers */
+	struct mq_cond returned;      /* for the loop's thread */
 };
+
+static enum lending lending(const struct mq_loop *loop)
+{
+	return atomic_load_explicit(&loop->lending, memory_order_relaxed);
+}
+
+static void set_lending(struct mq_loop *loop, enum lending to)
+{
+	atomic_store_explicit(&loop->lending, to, memory_order_relaxed);
+}
 
 static void awake(struct mq_loop *loop)
 {
@@ -100,6 +116,7 @@ struct mq_loop *mq_loop_new(struct mq_env *env, const struct mq_logger *logger)
 	loop->env = env;
 	loop->logger = logger;
 	mq_mutex_init(&loop->lock);
+	mq_cond_init(&loop->returned);
 	mq_list_init(&loop->posts);
 	loop->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	loop->pool = mq_block_pool_new(POOL_KEPT_MAX);
@@ -127,6 +144,7 @@ void mq_loop_free(struct mq_loop *loop)
 	mq_block_pool_free(loop->pool);
 	if (loop->wake_fd >= 0)
 		close(loop->wake_fd);
+	mq_cond_deinit(&loop->returned);
 	mq_mutex_deinit(&loop->lock);
 	free(loop);
 }
@@ -215,6 +233,8 @@ void mq_loop_stop(struct mq_loop *loop)
 
 	mq_mutex_lock(&loop->lock);
 	loop->stop = true;
+	if (lending(loop) == LENT)
+		mq_cond_signal(&loop->returned);
 	waking = must_wake(loop);
 	mq_mutex_unlock(&loop->lock);
 	if (waking)
@@ -248,13 +268,14 @@ static void on_step_deadline(void *arg)
 	(void)arg;
 }
 
-/* Sleeping means: nothing is posted and we are about to wait. */
+/* Sleeping means: nothing is posted, nobody waits for this step to end, and we
+ * are about to wait. */
 static bool try_sleep(struct mq_loop *loop)
 {
 	bool sleep;
 
 	mq_mutex_lock(&loop->lock);
-	sleep = mq_list_empty(&loop->posts) && !loop->stop;
+	sleep = mq_list_empty(&loop->posts) && !loop->stop && lending(loop) != LENDING;
 	atomic_store_explicit(&loop->sleeping, sleep, memory_order_relaxed);
 	mq_mutex_unlock(&loop->lock);
 	return sleep;
@@ -302,13 +323,86 @@ bool mq_loop_step(struct mq_loop *loop, int64_t deadline_us)
 	return !stopped(loop);
 }
 
+/* --- lending -------------------------------------------------------------- */
+
+void mq_loop_lend(struct mq_loop *loop)
+{
+	mq_mutex_lock(&loop->lock);
+	if (lending(loop) == OWN)
+		set_lending(loop, LENDING);
+	mq_mutex_unlock(&loop->lock);
+}
+
+bool mq_loop_is_lent(const struct mq_loop *loop)
+{
+	return lending(loop) != OWN;
+}
+
+void mq_loop_return(struct mq_loop *loop)
+{
+	if (lending(loop) == OWN)
+		return;
+	mq_mutex_lock(&loop->lock);
+	assert(!loop->stepping);
+	if (lending(loop) == LENT)
+		mq_cond_signal(&loop->returned);
+	set_lending(loop, OWN);
+	mq_mutex_unlock(&loop->lock);
+}
+
+bool mq_loop_step_lent(struct mq_loop *loop, int64_t deadline_us)
+{
+	bool ours;
+
+	if (lending(loop) != LENT)
+		return false;
+	mq_mutex_lock(&loop->lock);
+	ours = lending(loop) == LENT && !loop->stop;
+	if (ours) {
+		loop->stepping = true;
+		loop->steps++;
+	}
+	mq_mutex_unlock(&loop->lock);
+	if (!ours)
+		return false;
+	(void)mq_loop_step(loop, MQ_MIN(deadline_us, mq_env_now_us(loop->env) + MQ_LENT_US));
+	mq_mutex_lock(&loop->lock);
+	loop->stepping = false;
+	mq_mutex_unlock(&loop->lock);
+	return true;
+}
+
+/* Between two steps of the loop's thread: rests while the loop is lent. */
+static void rest(struct mq_loop *loop)
+{
+	if (lending(loop) == OWN)
+		return;
+	mq_mutex_lock(&loop->lock);
+	atomic_store(&loop->driver, NULL);
+	if (lending(loop) == LENDING)
+		set_lending(loop, LENT);
+	while (lending(loop) == LENT && (loop->stepping || !loop->stop)) {
+		uint64_t seen = loop->steps;
+		bool told = mq_cond_wait(&loop->returned, &loop->lock,
+					 mq_env_now_us(loop->env) + MQ_LENT_US);
+
+		if (!told && !loop->stepping && loop->steps == seen)
+			break;
+	}
+	set_lending(loop, OWN);
+	atomic_store(&loop->driver, mq_thread_self());
+	mq_mutex_unlock(&loop->lock);
+}
+
 static void run(void *arg)
 {
 	struct mq_loop *loop = arg;
 
 	atomic_store(&loop->driver, mq_thread_self());
-	while (!stopped(loop))
+	while (!stopped(loop)) {
 		once(loop, true);
+		rest(loop);
+	}
 	atomic_store(&loop->driver, NULL);
 }
 

@@ -4,8 +4,9 @@
  *
  * A loop sleeps until something is due; an idle one never wakes up. It is
  * driven by one thread at a time: its own (mq_loop_start) or whoever calls
- * mq_loop_step. Everything but mq_loop_post, mq_loop_stop and mq_loop_is_self
- * belongs to that thread, or to any while nobody drives the loop.
+ * mq_loop_step. Everything but mq_loop_post, mq_loop_stop, mq_loop_is_self and
+ * what is said of lending belongs to that thread, or to any while nobody drives
+ * the loop.
  */
 #ifndef MQ_NET_LOOP_H
 #define MQ_NET_LOOP_H
@@ -43,6 +44,34 @@ void mq_loop_join(struct mq_loop *loop);
  * event or post until deadline_us (a past one: does not wait), and returns.
  * False once the loop was told to stop. */
 bool mq_loop_step(struct mq_loop *loop, int64_t deadline_us);
+
+/* --- lending ------------------------------------------------------------- */
+
+/*
+ * Who waits for what a loop receives may drive it, instead of being woken by the
+ * loop's thread, and then has it in the caches of its own processor:
+ *
+ *	OWN --lend--> LENDING --the thread ends its step--> LENT --return--> OWN
+ *	                 +-- return --> OWN                   +-- nobody steps --> OWN
+ *
+ * While a loop is lent its thread rests. It goes on by itself when nobody has
+ * stepped for MQ_LENT_US, so a borrower that stays away need not return it.
+ */
+#define MQ_LENT_US 5000
+
+/* On the loop's thread: the next one that calls mq_loop_step_lent() may drive. */
+void mq_loop_lend(struct mq_loop *loop);
+
+/* Any thread: whether it is, or will be when the step of its thread ends. */
+bool mq_loop_is_lent(const struct mq_loop *loop);
+
+/* As mq_loop_step(), if the loop is lent, for MQ_LENT_US at most; one thread at a
+ * time. False, at once: it is not. */
+bool mq_loop_step_lent(struct mq_loop *loop, int64_t deadline_us);
+
+/* Any thread but one that drives: the loop's thread goes on. Costs nothing where
+ * the loop is not lent. */
+void mq_loop_return(struct mq_loop *loop);
 
 /* Whether the calling thread drives the loop now. */
 bool mq_loop_is_self(const struct mq_loop *loop);

@@ -143,6 +143,128 @@ START_TEST(other_threads_wake_a_sleeping_loop_each_time)
 }
 END_TEST
 
+/* --- lending -------------------------------------------------------------- */
+
+static void on_lend(struct mq_post *post)
+{
+	mq_loop_lend(loop);
+	on_shared(post);
+}
+
+static void shared_init(struct shared *s, void (*fn)(struct mq_post *post))
+{
+	s->seen = 0;
+	mq_mutex_init(&s->lock);
+	mq_cond_init(&s->changed);
+	mq_post_init(&s->count.post, fn);
+}
+
+static void shared_deinit(struct shared *s)
+{
+	mq_cond_deinit(&s->changed);
+	mq_mutex_deinit(&s->lock);
+}
+
+/* Posts, and waits until the loop's thread has run it. */
+static void run_there(struct shared *s)
+{
+	int64_t deadline = in(20 * SECOND_US), before;
+
+	mq_mutex_lock(&s->lock);
+	before = s->seen;
+	mq_mutex_unlock(&s->lock);
+	mq_loop_post(loop, &s->count.post);
+	mq_mutex_lock(&s->lock);
+	while (s->seen == before)
+		ck_assert(mq_cond_wait(&s->changed, &s->lock, deadline));
+	mq_mutex_unlock(&s->lock);
+}
+
+/* Drives the loop, as soon as it is lent; asks for it if nobody has come in time. */
+static void drive(struct shared *lend)
+{
+	int64_t deadline = in(20 * SECOND_US);
+
+	run_there(lend);
+	while (!mq_loop_step_lent(loop, 0)) {
+		ck_assert_int_lt(mq_env_now_us(env), deadline);
+		if (!mq_loop_is_lent(loop))
+			run_there(lend);
+	}
+}
+
+START_TEST(who_borrows_a_loop_runs_its_posts)
+{
+	struct count here = {.n = 0};
+	struct shared lend;
+	mq_error error;
+
+	shared_init(&lend, on_lend);
+	mq_post_init(&here.post, on_count);
+	ck_assert(!mq_loop_step_lent(loop, 0));
+	ck_assert_int_eq(mq_loop_start(loop, "loop", &error), MQ_OK);
+	for (int i = 0; i < 100; i++) {
+		drive(&lend);
+		mq_loop_post(loop, &here.post);
+		/* on_count() knows which thread drives; the loop's own may be faster. */
+		(void)mq_loop_step_lent(loop, in(20 * SECOND_US));
+		if (i % 2)
+			mq_loop_return(loop);
+	}
+	mq_loop_stop(loop);
+	mq_loop_join(loop);
+	ck_assert_int_eq(here.n, 100);
+	shared_deinit(&lend);
+}
+END_TEST
+
+START_TEST(a_loop_that_is_lent_and_forgotten_goes_on)
+{
+	struct shared lend, plain;
+	mq_error error;
+
+	shared_init(&lend, on_lend);
+	shared_init(&plain, on_shared);
+	ck_assert_int_eq(mq_loop_start(loop, "loop", &error), MQ_OK);
+	for (int i = 0; i < 5; i++) {
+		run_there(&lend);
+		run_there(&plain); /* nobody steps */
+		drive(&lend);
+		run_there(&plain); /* nobody steps any more */
+	}
+	ck_assert_int_eq(plain.seen, 10);
+	mq_loop_stop(loop);
+	mq_loop_join(loop);
+	shared_deinit(&plain);
+	shared_deinit(&lend);
+}
+END_TEST
+
+START_TEST(a_loop_that_was_returned_is_not_lent)
+{
+	struct shared lend, plain;
+	mq_error error;
+
+	shared_init(&lend, on_lend);
+	shared_init(&plain, on_shared);
+	ck_assert_int_eq(mq_loop_start(loop, "loop", &error), MQ_OK);
+	for (int i = 0; i < 100; i++) {
+		if (i % 2)
+			drive(&lend);
+		else
+			run_there(&lend); /* perhaps its step has not ended */
+		mq_loop_return(loop);
+		ck_assert(!mq_loop_step_lent(loop, in(20 * SECOND_US)));
+		run_there(&plain);
+	}
+	run_there(&lend);
+	mq_loop_stop(loop);
+	mq_loop_join(loop);
+	shared_deinit(&plain);
+	shared_deinit(&lend);
+}
+END_TEST
+
 /* --- timers --------------------------------------------------------------- */
 
 static void on_timer(void *arg)
@@ -352,6 +474,9 @@ static Suite *suite(void)
 	tcase_add_test(t, a_post_that_posts_itself_does_not_starve_the_rest);
 	tcase_add_test(t, a_post_can_be_taken_back);
 	tcase_add_test(t, other_threads_wake_a_sleeping_loop_each_time);
+	tcase_add_test(t, who_borrows_a_loop_runs_its_posts);
+	tcase_add_test(t, a_loop_that_is_lent_and_forgotten_goes_on);
+	tcase_add_test(t, a_loop_that_was_returned_is_not_lent);
 	tcase_add_test(t, timers_run_once_when_they_are_due);
 	tcase_add_test(t, timers_can_be_moved_and_disarmed);
 	tcase_add_test(t, a_step_ends_at_its_deadline);

@@ -221,6 +221,30 @@ void mq_loop_join(struct mq_loop *loop)
 	sim_fiber_join(loop->thread);
 }
 
+/* Simulated threads have no caches: a loop is never lent. */
+void mq_loop_lend(struct mq_loop *loop)
+{
+	(void)loop;
+}
+
+bool mq_loop_is_lent(const struct mq_loop *loop)
+{
+	(void)loop;
+	return false;
+}
+
+bool mq_loop_step_lent(struct mq_loop *loop, int64_t deadline_us)
+{
+	(void)loop;
+	(void)deadline_us;
+	return false;
+}
+
+void mq_loop_return(struct mq_loop *loop)
+{
+	(void)loop;
+}
+
 /* --- timers --------------------------------------------------------------------------- */
 
 bool mq_timer_init(struct mq_timer *timer, struct mq_loop *loop, void (*fn)(void *arg), void *arg)
