@@ -70,19 +70,21 @@ mq_err mq_txn_check(const struct mq_txn *txn, const struct mq_txn_op *op)
 {
 	if (!txn || txn->producer_id != op->producer_id)
 		return MQ_E_INVALID_PRODUCER_ID_MAPPING;
-	return txn->epoch == op->epoch ? MQ_OK : MQ_E_PRODUCER_FENCED;
+	if (txn->epoch != op->epoch || op->epoch > MQ_TXN_EPOCH_MAX)
+		return MQ_E_PRODUCER_FENCED;
+	return MQ_OK;
 }
 
 /* Times are the wall's, as they are kept in the log; a clock that was set back must not
  * make a transaction wait longer than it ever may. */
 static int64_t wait_ms(const struct mq_txn *txn)
 {
-	int64_t from_ms = txn->state == MQ_TXN_ONGOING ? txn->start_ms : txn->update_ms;
-	int64_t span_ms =
-	    txn->state == MQ_TXN_ONGOING ? txn->timeout_ms : txn->owner->txns->args.expiration_ms;
+	bool ongoing = txn->state == MQ_TXN_ONGOING;
+	int64_t from_ms = MQ_MAX(ongoing ? txn->start_ms : txn->update_ms, 0);
+	int64_t span_ms = ongoing ? txn->timeout_ms : txn->owner->txns->args.expiration_ms;
 	int64_t passed_ms = mq_coord_wall_ms(txn->owner->coord) - from_ms;
 
-	return MQ_MIN(MQ_MAX(span_ms - passed_ms, 0), span_ms);
+	return MQ_MAX(span_ms - MQ_MAX(passed_ms, 0), 0);
 }
 
 void mq_txn_settle(struct mq_txn *txn, bool failed)

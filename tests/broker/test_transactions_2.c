@@ -213,6 +213,29 @@ START_TEST(a_timeout_at_the_last_epoch_leads_to_a_new_producer_id)
 }
 END_TEST
 
+/* It is there to fence the last one, so that nobody is told it. */
+START_TEST(the_epoch_above_the_last_is_nobodys)
+{
+	ck_assert_int_eq(txn_init_as(&f, &p, 5000, false, 4), 0);
+	set_epoch(&p, MQ_TXN_EPOCH_MAX);
+	ck_assert_int_eq(txn_put(&f, &p, "t", 0, 1), 0);
+	fx_advance(&f, 5000);
+	q = p;
+	q.epoch++;
+	q.sequence = 0;
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_eq(txn_put(&f, &q, "t", i, 1), MQ_E_INVALID_PRODUCER_EPOCH);
+		ck_assert_int_eq(txn_add(&f, &q, "t", i), MQ_E_PRODUCER_FENCED);
+		ck_assert_int_eq(txn_end(&f, &q, i), MQ_E_PRODUCER_FENCED);
+	}
+	fx_advance(&f, 5000);
+	ck_assert_str_eq(txn_state(&f, "a"), "CompleteAbort");
+	ck_assert_int_eq(find_id("a")->epoch, INT16_MAX);
+	ck_assert_int_eq(txn_end(&f, &p, false), 0);
+	ck_assert_int_eq(p.epoch, 0);
+}
+END_TEST
+
 /* --- other producers, and time ------------------------------------------------------- */
 
 START_TEST(a_second_producer_fences_the_first)
@@ -568,6 +591,7 @@ int main(void)
 	    only_an_abort_may_come_where_nothing_is_open,
 	    the_last_epoch_is_followed_by_a_new_producer_id,
 	    a_timeout_at_the_last_epoch_leads_to_a_new_producer_id,
+	    the_epoch_above_the_last_is_nobodys,
 	    a_second_producer_fences_the_first,
 	    a_transaction_that_took_too_long_can_be_given_up,
 	    a_producer_may_change_its_version_between_transactions,
