@@ -204,7 +204,7 @@ static struct mq_txn_value fence(const struct mq_txn *txn)
 
 	value.state = MQ_TXN_PREPARE_ABORT;
 	value.keep_parts = true;
-	value.epoch++;
+	value.epoch = (int16_t)MQ_MIN(value.epoch + 1, INT16_MAX);
 	return value;
 }
 

@@ -331,6 +331,14 @@ static mq_err unreadable(struct mq_txn_coord *owner, const struct mq_replay *rec
 	return MQ_OK;
 }
 
+/* Kafka's memory knows other states, and ids without a producer; its log does not. */
+static bool is_sound(const struct mq_transaction_log_value *value)
+{
+	return value->producer_id >= 0 && value->producer_epoch >= 0 &&
+	       value->transaction_status >= MQ_TXN_EMPTY &&
+	       value->transaction_status <= MQ_TXN_COMPLETE_ABORT;
+}
+
 static mq_err replay_value(struct mq_txn_coord *owner, const struct mq_replay *record, mq_bytes id,
 			   struct mq_arena *arena)
 {
@@ -346,8 +354,7 @@ static mq_err replay_value(struct mq_txn_coord *owner, const struct mq_replay *r
 	err = mq_record_decode(&mq_transaction_log_value_message, record->value, arena, &value);
 	if (err == MQ_E_NOMEM)
 		return err;
-	if (err || value.transaction_status < MQ_TXN_EMPTY ||
-	    value.transaction_status > MQ_TXN_COMPLETE_ABORT)
+	if (err || !is_sound(&value))
 		return unreadable(owner, record, "an unknown value");
 	if (!txn)
 		txn = mq_txn_new(owner, id);

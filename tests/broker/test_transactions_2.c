@@ -542,6 +542,53 @@ START_TEST(the_records_have_what_kafka_s_have)
 }
 END_TEST
 
+static void ignore(void *arg, mq_err err, struct mq_list *tasks)
+{
+	(void)arg, (void)err, (void)tasks;
+}
+
+/* As if somebody else had written it. */
+static void write_record(const char *id, const struct mq_txn_value *value)
+{
+	struct mq_txn *txn = find_id(id);
+	struct mq_list tasks;
+
+	mq_core_enter(f.core, &tasks);
+	ck_assert_int_eq(mq_txn_write(txn, value, ignore, NULL, &tasks), MQ_OK);
+	mq_core_leave(f.core, &tasks);
+}
+
+START_TEST(records_that_make_no_sense_do_no_harm)
+{
+	struct mq_txn_value value = {.timeout_ms = 5000, .next_producer_id = -1};
+
+	ck_assert_int_eq(txn_init(&f, &p), 0);
+	value.producer_id = p.producer_id;
+	value.epoch = -1;
+	write_record("a", &value);
+	value.producer_id = -1;
+	value.epoch = 0;
+	write_record("a", &value);
+	reopen();
+	ck_assert_int_eq(find_id("a")->producer_id, p.producer_id);
+	ck_assert_int_eq(find_id("a")->epoch, 0);
+	/* A transaction that nobody can have begun, and at no time. */
+	value.producer_id = p.producer_id;
+	value.epoch = INT16_MAX;
+	value.state = MQ_TXN_ONGOING;
+	for (int i = 0; i < 2; i++) {
+		value.start_ms = value.update_ms = i ? INT64_MAX : INT64_MIN;
+		write_record("a", &value);
+		reopen();
+		fx_advance(&f, 5000);
+		ck_assert_str_eq(txn_state(&f, "a"), "CompleteAbort");
+		ck_assert_int_eq(find_id("a")->epoch, INT16_MAX);
+	}
+	ck_assert_int_eq(txn_init(&f, &p), 0);
+	ck_assert_int_eq(p.epoch, 0);
+}
+END_TEST
+
 static void check_features(int16_t version, int n_supported, int level)
 {
 	struct mq_api_versions_request *r = fx_request(&f, mq_api_versions_request);
@@ -602,6 +649,7 @@ int main(void)
 	    a_batch_whose_time_is_over_is_not_appended,
 	    offsets_bring_the_group_s_partition_along,
 	    the_records_have_what_kafka_s_have,
+	    records_that_make_no_sense_do_no_harm,
 	    the_feature_is_told,
 	};
 
