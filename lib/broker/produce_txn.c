@@ -96,13 +96,16 @@ static void write_joined(struct mq_task *task)
 	mq_core_leave(core, &tasks);
 }
 
-/* The sequences of each transaction begin at 0: what comes first is the first batch, or
- * one that has overtaken it. */
+/* Where the producer is not known, any sequence would do. But those of an epoch begin at 0:
+ * another one has overtaken the first. */
 static mq_err check_joined(const struct mq_produce_part *part)
 {
 	if (part->produce->expired)
 		return MQ_E_REQUEST_TIMED_OUT;
-	return part->base_sequence == 0 || is_in(part) ? MQ_OK : MQ_E_OUT_OF_ORDER_SEQUENCE_NUMBER;
+	if (part->base_sequence == 0 ||
+	    mq_log_knows_producer(part->partition->log, part->producer_id))
+		return MQ_OK;
+	return MQ_E_OUT_OF_ORDER_SEQUENCE_NUMBER;
 }
 
 static void append_joined(struct joining *joining, struct mq_list *tasks)

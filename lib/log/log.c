@@ -283,6 +283,16 @@ bool mq_log_in_transaction(const struct mq_log *log, int64_t producer_id, int16_
 	return in;
 }
 
+bool mq_log_knows_producer(const struct mq_log *log, int64_t producer_id)
+{
+	bool knows;
+
+	mq_log_lock(log);
+	knows = mq_producers_know(&log->producers, producer_id);
+	mq_log_unlock(log);
+	return knows;
+}
+
 mq_err mq_log_producers(const struct mq_log *log, struct mq_producer_info **out, int32_t *n_out)
 {
 	struct mq_producer_info *all;

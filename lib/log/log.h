@@ -255,6 +255,8 @@ struct mq_producer_info {
 /* [L] Whether a batch of this producer and epoch would go into a transaction that has
  * begun here, with what is queued counted in. */
 bool mq_log_in_transaction(const struct mq_log *log, int64_t producer_id, int16_t epoch);
+/* [L] Whether its sequences are known here, so that batches out of order are refused. */
+bool mq_log_knows_producer(const struct mq_log *log, int64_t producer_id);
 
 /* [L] Copies the states of all producers; *out is malloc'd. */
 mq_err mq_log_producers(const struct mq_log *log, struct mq_producer_info **out, int32_t *n_out);

@@ -382,6 +382,13 @@ bool mq_producers_in_transaction(const struct mq_producers *producers, int64_t p
 	return producer && producer->now.epoch == epoch && producer->now.txn_first_offset >= 0;
 }
 
+bool mq_producers_know(const struct mq_producers *producers, int64_t producer_id)
+{
+	const struct mq_producer *producer = producer_get(producers, producer_id);
+
+	return producer && state_known(&producer->now);
+}
+
 MQ_HOT int64_t mq_producers_first_unstable(const struct mq_producers *producers)
 {
 	return producers->n_open ? producers->open[0].first_offset : -1;

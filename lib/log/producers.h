@@ -103,6 +103,9 @@ void mq_producers_expire(struct mq_producers *producers, int64_t now_ms, int64_t
 bool mq_producers_in_transaction(const struct mq_producers *producers, int64_t producer_id,
 				 int16_t epoch);
 
+/* Whether `now` has anything of this producer. */
+bool mq_producers_know(const struct mq_producers *producers, int64_t producer_id);
+
 /* First offset of the oldest open transaction; -1 for none. */
 int64_t mq_producers_first_unstable(const struct mq_producers *producers);
 /* The same, counting transactions whose marker is at or above the watermark. */

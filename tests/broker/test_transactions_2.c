@@ -294,6 +294,24 @@ START_TEST(a_producer_may_change_its_version_between_transactions)
 }
 END_TEST
 
+/* Kafka's own clients take a new epoch for it; others need not. */
+START_TEST(sequences_go_on_from_version_1_to_2)
+{
+	ck_assert_int_eq(txn_init(&f, &p), 0);
+	p.v2 = false;
+	ck_assert_int_eq(txn_add(&f, &p, "t", 0), 0);
+	ck_assert_int_eq(txn_put(&f, &p, "t", 0, 3), 0);
+	ck_assert_int_eq(txn_end(&f, &p, true), 0);
+	p.v2 = true;
+	p.sequence++;
+	ck_assert_int_eq(txn_put(&f, &p, "t", 0, 1), MQ_E_OUT_OF_ORDER_SEQUENCE_NUMBER);
+	p.sequence--;
+	ck_assert_int_eq(txn_put(&f, &p, "t", 0, 1), 0);
+	ck_assert_int_eq(txn_end(&f, &p, true), 0);
+	ck_assert_int_eq(txn_visible(&f, "t", 0, 1, NULL), 6);
+}
+END_TEST
+
 START_TEST(a_batch_of_another_producer_has_no_place_in_the_request)
 {
 	p.producer_id = 5;
@@ -642,6 +660,7 @@ int main(void)
 	    a_second_producer_fences_the_first,
 	    a_transaction_that_took_too_long_can_be_given_up,
 	    a_producer_may_change_its_version_between_transactions,
+	    sequences_go_on_from_version_1_to_2,
 	    a_batch_of_another_producer_has_no_place_in_the_request,
 	    batches_wait_in_turn_for_the_end_of_the_last_transaction,
 	    who_has_waited_for_long_is_told_to_come_again,
