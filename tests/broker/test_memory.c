@@ -217,9 +217,69 @@ START_TEST(transactions_outlive_want_of_memory)
 }
 END_TEST
 
+static void *make_offsets(void)
+{
+	struct mq_txn_offset_commit_request *r = fx_request(&f, mq_txn_offset_commit_request);
+
+	r->transactional_id = mq_str(producer.id);
+	r->producer_id = producer.producer_id;
+	r->producer_epoch = producer.epoch;
+	r->group_id = mq_str("g");
+	r->topics = fx_request(&f, mq_txn_offset_commit_request_topic);
+	r->n_topics = 1;
+	r->topics->name = mq_str("t");
+	r->topics->partitions = fx_request(&f, mq_txn_offset_commit_request_partition);
+	r->topics->n_partitions = 1;
+	r->topics->partitions->committed_metadata = mq_str("");
+	return r;
+}
+
+static void make_group_topic(void)
+{
+	struct mq_find_coordinator_request *r = fx_request(&f, mq_find_coordinator_request);
+	struct fx_call call;
+
+	r->key = mq_str("g");
+	fx_call(&f, &call, MQ_API_FIND_COORDINATOR, 0, r);
+	fx_release(&call);
+}
+
+START_TEST(transactions_2_outlive_want_of_memory)
+{
+	bool more = true;
+	int n_puts = 0;
+
+	fx_open_real(&f, "transaction.state.log.num.partitions", "1",
+		     "offsets.topic.num.partitions", "1", NULL);
+	fx_topic(&f, "t", 2, NULL);
+	ck_assert_int_eq(txn_find_coordinator(&f), 0);
+	make_group_topic();
+	producer.v2 = true;
+	recover();
+	for (unsigned n = 1; more; n++) {
+		ck_assert_uint_lt(n, ALLOCATIONS_MAX);
+		more = starve(MQ_API_PRODUCE, 12, txn_put_request(&f, &producer, "t", 0, 1), n);
+		more |= starve(MQ_API_TXN_OFFSET_COMMIT, 5, make_offsets(), n);
+		more |= starve(MQ_API_END_TXN, 5, make_end(n % 2), n);
+		recover();
+		ck_assert_int_eq(txn_put(&f, &producer, "t", 0, 1), 0);
+		ck_assert_int_eq(txn_end(&f, &producer, true), 0);
+		n_puts++;
+		recover();
+		check_committed(n_puts);
+	}
+	ck_assert_int_gt(n_puts, 5);
+	fx_close(&f);
+}
+END_TEST
+
 int main(void)
 {
-	const TTest *const tests[] = {requests_fail_alone, transactions_outlive_want_of_memory};
+	const TTest *const tests[] = {
+	    requests_fail_alone,
+	    transactions_outlive_want_of_memory,
+	    transactions_2_outlive_want_of_memory,
+	};
 
 	return SUITE_RUN("memory", tests);
 }

@@ -127,10 +127,11 @@ static inline int txn_end(struct fixture *f, struct txn_producer *p, bool commit
 	return txn_end_as(f, p, commit, p->v2 ? 5 : 3);
 }
 
-/* The call that puts n records into a partition is on its way. */
-static inline void txn_start_put(struct fixture *f, struct fx_call *call,
-				 const struct txn_producer *p, const char *topic, int32_t partition,
-				 int n)
+/* To put n records into a partition. */
+static inline struct mq_produce_request *txn_put_request(struct fixture *f,
+							 const struct txn_producer *p,
+							 const char *topic, int32_t partition,
+							 int n)
 {
 	struct mq_produce_request *r;
 	struct mq_batch_spec spec;
@@ -144,7 +145,16 @@ static inline void txn_start_put(struct fixture *f, struct fx_call *call,
 			       fx_batch(f, n, mq_env_wall_ms(f->env), &spec));
 	r->transactional_id = mq_str(p->id);
 	r->timeout_ms = 30000;
-	fx_start(f, call, MQ_API_PRODUCE, p->v2 ? 12 : 9, r);
+	return r;
+}
+
+/* The call is on its way. */
+static inline void txn_start_put(struct fixture *f, struct fx_call *call,
+				 const struct txn_producer *p, const char *topic, int32_t partition,
+				 int n)
+{
+	fx_start(f, call, MQ_API_PRODUCE, p->v2 ? 12 : 9,
+		 txn_put_request(f, p, topic, partition, n));
 }
 
 /* n records into a partition; the producer's sequence moves on when they are in. */
