@@ -258,12 +258,12 @@ mq_err mq_acc_append(struct mq_acc *acc, struct mq_acc_batch *batch, const mq_re
 static inline struct mq_sent_run *mq_acc_same_run(const struct mq_acc_batch *batch,
 						  int64_t timestamp, mq_sent_cb *done, void *arg)
 {
-	struct mq_sent_run *run = batch->runs + batch->n_runs - 1;
+	struct mq_sent_run *run;
 
-	return batch->n_runs > 0 && run->done == done && run->arg == arg &&
-		       run->timestamp == timestamp
-		   ? run
-		   : NULL;
+	if (batch->n_runs == 0)
+		return NULL;
+	run = &batch->runs[batch->n_runs - 1];
+	return run->done == done && run->arg == arg && run->timestamp == timestamp ? run : NULL;
 }
 
 /* Counts a record that was encoded; run is the one it belongs to, NULL: a new one,
