@@ -255,6 +255,8 @@ START_TEST(a_wakeup_ends_the_wait_once)
 }
 END_TEST
 
+static atomic_bool poll_is_over;
+
 /* Uses the consumer while another thread waits in a poll. */
 static void *use(void *arg)
 {
@@ -262,7 +264,7 @@ static void *use(void *arg)
 	mq_error error = {MQ_OK, ""};
 	bool waits = false;
 
-	while (!waits) {
+	while (!waits && !atomic_load(&poll_is_over)) {
 		mq_mutex_lock(&c->lock);
 		waits = c->n_waiting > 0;
 		mq_mutex_unlock(&c->lock);
@@ -280,8 +282,10 @@ START_TEST(a_second_thread_is_told_to_stay_out)
 	pthread_t thread;
 	void *code = NULL;
 
+	atomic_store(&poll_is_over, false);
 	ck_assert_int_eq(pthread_create(&thread, NULL, use, c), 0);
 	ck_assert_ptr_null(mq_consumer_poll(c, KIT_WAIT_MS, &error));
+	atomic_store(&poll_is_over, true);
 	pthread_join(thread, &code);
 	ck_assert_int_eq((intptr_t)code, MQ_E_STATE);
 	ck_assert_int_eq(error.code, MQ_E_WOKEN);
