@@ -73,31 +73,59 @@ static inline void kit_fill(const struct kit *kit, const char *topic, int partit
 			      kit_error_.text);                                                    \
 	} while (0)
 
+/* A poll that is no error. */
+static inline mq_records *kit_poll_once(mq_consumer *consumer, int timeout_ms)
+{
+	mq_error error = {MQ_OK, ""};
+	mq_records *records = mq_consumer_poll(consumer, timeout_ms, &error);
+
+	ck_assert_msg(records != NULL, "%s: %s", mq_err_name(error.code), error.text);
+	return records;
+}
+
+/* Fails after the deadline, with what is awaited and why the consumer is silent. */
+static inline void kit_in_time(mq_consumer *consumer, double deadline, const char *what)
+{
+	mq_consumer_event event;
+
+	if (kit_now() < deadline)
+		return;
+	mq_consumer_status(consumer, &event);
+	ck_abort_msg("not within %d s: %s; reason %d %s", KIT_DEADLINE_S, what, event.reason,
+		     event.text);
+}
+
+/* Polls until something has come. */
+static inline mq_records *kit_poll_some(mq_consumer *consumer)
+{
+	double deadline = kit_now() + KIT_DEADLINE_S;
+	mq_records *records;
+
+	while (mq_records_count(records = kit_poll_once(consumer, 1000)) == 0)
+		kit_in_time(consumer, deadline, "records");
+	return records;
+}
+
 /* Polls until n records have come, and hands each to see. */
 typedef void kit_see(void *arg, const mq_received *record);
 
 static inline void kit_poll(mq_consumer *consumer, size_t n, kit_see *see, void *arg)
 {
-	mq_error error = {MQ_OK, ""};
+	double deadline = kit_now() + KIT_DEADLINE_S;
 	size_t got = 0;
+	char what[64];
 
-	for (int tries = 0; got < n; tries++) {
-		mq_records *records = mq_consumer_poll(consumer, 1000, &error);
+	while (got < n) {
+		mq_records *records = kit_poll_once(consumer, 1000);
 		const mq_received *r;
 
-		ck_assert_msg(records != NULL, "%s", error.text);
 		while ((r = mq_records_next(records))) {
 			if (see)
 				see(arg, r);
 			got++;
 		}
-		if (mq_records_count(records) == 0 && tries >= 20) {
-			mq_consumer_event event;
-
-			mq_consumer_status(consumer, &event);
-			ck_abort_msg("%zu of %zu records came: reason %d %s", got, n, event.reason,
-				     event.text);
-		}
+		snprintf(what, sizeof(what), "%zu records, of which %zu came", n, got);
+		kit_in_time(consumer, deadline, what);
 	}
 	ck_assert_uint_eq(got, n);
 }

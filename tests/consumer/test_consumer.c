@@ -83,12 +83,14 @@ static mq_consumer *assigned(const char *key, const char *value, int partition)
 
 static int64_t first_offset(mq_consumer *c)
 {
+	double deadline = kit_now() + KIT_DEADLINE_S;
 	mq_error error = {MQ_OK, ""};
-	const mq_received *r = NULL;
+	const mq_received *r;
 
-	for (int tries = 0; !r && tries < 100; tries++)
-		r = mq_consumer_next(c, 200, &error);
-	ck_assert_msg(r != NULL, "%s", error.text);
+	while (!(r = mq_consumer_next(c, 200, &error))) {
+		ck_assert_msg(error.code == MQ_OK, "%s", error.text);
+		kit_in_time(c, deadline, "a record");
+	}
 	return r->offset;
 }
 
@@ -293,29 +295,29 @@ START_TEST(a_second_thread_is_told_to_stay_out)
 }
 END_TEST
 
-static void wait_fd(mq_consumer *c, const char *bootstrap)
+static void wait_fd(mq_consumer *c)
 {
+	double deadline = kit_now() + KIT_DEADLINE_S;
 	mq_error error = {MQ_OK, ""};
 	struct pollfd p = {.fd = mq_consumer_fd(c, &error), .events = POLLIN};
 	size_t n = 0;
 
-	(void)bootstrap;
 	ck_assert_int_ge(p.fd, 0);
 	while (n < 20) {
-		mq_records *records;
-
 		ck_assert_int_eq(poll(&p, 1, KIT_WAIT_MS), 1);
-		records = mq_consumer_poll(c, 0, &error);
-		ck_assert_msg(records != NULL, "%s", error.text);
-		n += mq_records_count(records);
+		n += mq_records_count(kit_poll_once(c, 0));
+		kit_in_time(c, deadline, "20 records");
 	}
 	/* Quiet again, until more comes. */
-	while (poll(&p, 1, 0) == 1)
-		ck_assert_ptr_nonnull(mq_consumer_poll(c, 0, &error));
+	while (poll(&p, 1, 0) == 1) {
+		(void)kit_poll_once(c, 0);
+		kit_in_time(c, deadline, "a descriptor with nothing to say");
+	}
 	kit_fill(&kit, "first", 0, 20, 5);
 	for (n = 0; n < 5;) {
 		ck_assert_int_eq(poll(&p, 1, KIT_WAIT_MS), 1);
-		n += mq_records_count(mq_consumer_poll(c, 0, &error));
+		n += mq_records_count(kit_poll_once(c, 0));
+		kit_in_time(c, deadline, "5 more records");
 	}
 }
 
@@ -325,12 +327,12 @@ START_TEST(a_descriptor_says_when_to_poll)
 	mq_consumer *c = assigned(NULL, NULL, 0);
 
 	kit_fill(&kit, "first", 0, 0, 20);
-	wait_fd(c, kit.address);
+	wait_fd(c);
 	mq_consumer_free(c);
 	c = kit_consumer(&kit, NULL, NULL);
 	kit_ok(mq_consumer_assign(c, &tp, 1, &kit_error_));
 	kit_ok(mq_consumer_seek(c, &(mq_offset){.topic = "first", .offset = 5}, &kit_error_));
-	wait_fd(c, NULL);
+	wait_fd(c);
 	mq_consumer_free(c);
 }
 END_TEST
@@ -350,11 +352,13 @@ static mq_consumer_reason reason_of(mq_consumer *c)
 /* Polls until the reason is that one. */
 static void expect_reason(mq_consumer *c, mq_consumer_reason reason)
 {
-	mq_error error = {MQ_OK, ""};
+	double deadline = kit_now() + KIT_DEADLINE_S;
+	char what[32];
 
-	for (int tries = 0; reason_of(c) != reason; tries++) {
-		ck_assert_msg(tries < 200, "reason %d instead of %d", reason_of(c), reason);
-		ck_assert_ptr_nonnull(mq_consumer_poll(c, 50, &error));
+	snprintf(what, sizeof(what), "reason %d", reason);
+	while (reason_of(c) != reason) {
+		kit_in_time(c, deadline, what);
+		(void)kit_poll_once(c, 50);
 	}
 }
 
@@ -389,7 +393,7 @@ START_TEST(a_broker_that_refuses_is_named_as_the_reason)
 	static const char *const topics[] = {"first"};
 	mq_topic_partition tp = {"first", 0};
 	mq_consumer_event event;
-	mq_error error;
+	double deadline;
 
 	for (int with_group = 0; with_group < 2; with_group++) {
 		mq_consumer *c =
@@ -399,8 +403,10 @@ START_TEST(a_broker_that_refuses_is_named_as_the_reason)
 			kit_ok(mq_consumer_subscribe(c, topics, 1, NULL, &kit_error_));
 		else
 			kit_ok(mq_consumer_assign(c, &tp, 1, &kit_error_));
+		deadline = kit_now() + KIT_DEADLINE_S;
 		do {
-			ck_assert_ptr_nonnull(mq_consumer_poll(c, 50, &error));
+			kit_in_time(c, deadline, "an error");
+			(void)kit_poll_once(c, 50);
 			mq_consumer_status(c, &event);
 		} while (event.err == MQ_OK);
 		ck_assert_int_eq(event.reason, MQ_REASON_NO_BROKER);

@@ -67,6 +67,7 @@ static void assign(mq_consumer *c, const mq_topic_partition *parts, size_t n)
 /* Check's assertions allocate, so there are none for each record. */
 static void read_all(mq_consumer *c, long n)
 {
+	double deadline = kit_now() + KIT_DEADLINE_S;
 	mq_error error = {MQ_OK, ""};
 	long got = 0, good = 0;
 
@@ -76,6 +77,7 @@ static void read_all(mq_consumer *c, long n)
 
 		while ((r = mq_records_next(records)))
 			good += r->offset == got++;
+		kit_in_time(c, deadline, "all records");
 	}
 	ck_assert_msg(error.code == MQ_OK, "%s", error.text);
 	ck_assert_int_eq(got, n);
@@ -156,7 +158,6 @@ START_TEST(what_is_assigned_while_a_fetch_waits_is_read_at_once)
 	const mq_topic_partition both[] = {first, second};
 	mq_offset back = {.topic = "first", .partition = 0, .offset = 2};
 	mq_consumer *c = kit_consumer(&kit, NULL, NULL);
-	mq_error error;
 	int partition = 1;
 
 	kit_fill(&kit, "first", 0, 0, 5);
@@ -164,10 +165,10 @@ START_TEST(what_is_assigned_while_a_fetch_waits_is_read_at_once)
 	assign(c, &first, 1);
 	kit_poll(c, 5, NULL, NULL);
 	/* Now one waits in the broker. */
-	ck_assert_uint_eq(mq_records_count(mq_consumer_poll(c, 0, &error)), 0);
+	ck_assert_uint_eq(mq_records_count(kit_poll_once(c, 0)), 0);
 	assign(c, both, 2);
 	kit_poll(c, 3, see_partition, &partition);
-	ck_assert_uint_eq(mq_records_count(mq_consumer_poll(c, 0, &error)), 0);
+	ck_assert_uint_eq(mq_records_count(kit_poll_once(c, 0)), 0);
 	kit_ok(mq_consumer_seek(c, &back, &kit_error_));
 	partition = 0;
 	kit_poll(c, 3, see_partition, &partition);
@@ -244,14 +245,10 @@ START_TEST(records_that_are_taken_outlive_consumer_and_broker)
 {
 	mq_consumer *c = kit_consumer(&kit, NULL, NULL);
 	mq_records *records;
-	mq_error error;
 
 	kit_fill(&kit, "first", 0, 0, 100);
 	assign(c, &first, 1);
-	do
-		records = mq_consumer_poll(c, KIT_WAIT_MS, &error);
-	while (mq_records_count(records) == 0);
-	records = mq_records_take(records);
+	records = mq_records_take(kit_poll_some(c));
 	mq_consumer_free(c);
 	kit_stop(&kit);
 	ck_assert(mq_records_all(records)[0].value.size == 1);
@@ -270,13 +267,11 @@ START_TEST(records_taken_and_freed_are_nothing_to_the_next_poll)
 
 	kit_fill(&kit, "first", 0, 0, 100);
 	assign(c, &first, 1);
-	for (size_t got = 0; got < 100; got += mq_records_count(records)) {
-		if (got > 0)
-			mq_records_free(records);
-		records = mq_records_take(mq_consumer_poll(c, KIT_WAIT_MS, &error));
-		ck_assert_ptr_nonnull(records);
+	for (size_t got = 0; got < 100;) {
+		records = mq_records_take(kit_poll_some(c));
+		got += mq_records_count(records);
+		mq_records_free(records);
 	}
-	mq_records_free(records);
 	ck_assert_int_eq(mq_consumer_close(c, KIT_WAIT_MS, &error), MQ_OK);
 	mq_consumer_free(c);
 }
@@ -285,11 +280,12 @@ END_TEST
 /* Polls until the consumer says whether brokers can be reached. */
 static void expect_broker(mq_consumer *c, bool there)
 {
+	double deadline = kit_now() + KIT_DEADLINE_S;
 	mq_consumer_event event;
-	mq_error error;
 
 	do {
-		ck_assert_uint_eq(mq_records_count(mq_consumer_poll(c, 50, &error)), 0);
+		kit_in_time(c, deadline, there ? "a broker" : "no broker");
+		ck_assert_uint_eq(mq_records_count(kit_poll_once(c, 50)), 0);
 		mq_consumer_status(c, &event);
 	} while ((event.reason == MQ_REASON_NO_BROKER && event.err != MQ_OK) == there);
 }
@@ -297,13 +293,12 @@ static void expect_broker(mq_consumer *c, bool there)
 static void survive_restart(const char *bootstrap)
 {
 	mq_consumer *c = kit_consumer(&kit, bootstrap, NULL);
-	mq_error error;
 
 	kit_fill(&kit, "first", 0, 0, 10);
 	assign(c, &first, 1);
 	kit_poll(c, 10, NULL, NULL);
 	/* Until there is nothing more to ask a broker for but records. */
-	ck_assert_uint_eq(mq_records_count(mq_consumer_poll(c, 100, &error)), 0);
+	ck_assert_uint_eq(mq_records_count(kit_poll_once(c, 100)), 0);
 	kit_stop(&kit);
 	expect_broker(c, false);
 	kit_start(&kit);
@@ -328,6 +323,7 @@ END_TEST
 START_TEST(an_offset_out_of_range_is_an_error_without_a_reset)
 {
 	const char *const ways[] = {NULL, kit.address};
+	double deadline;
 
 	kit_fill(&kit, "first", 0, 0, 10);
 	for (size_t i = 0; i < 2; i++) {
@@ -339,10 +335,11 @@ START_TEST(an_offset_out_of_range_is_an_error_without_a_reset)
 
 		assign(c, &first, 1);
 		kit_ok(mq_consumer_seek(c, &far, &kit_error_));
-		do
-			records = mq_consumer_poll(c, KIT_WAIT_MS, &error);
-		while (records && mq_records_count(records) == 0);
-		ck_assert_ptr_null(records);
+		deadline = kit_now() + KIT_DEADLINE_S;
+		while ((records = mq_consumer_poll(c, 1000, &error))) {
+			ck_assert_uint_eq(mq_records_count(records), 0);
+			kit_in_time(c, deadline, "an error");
+		}
 		ck_assert_int_eq(error.code, MQ_E_OFFSET_OUT_OF_RANGE);
 		far.offset = 4;
 		kit_ok(mq_consumer_seek(c, &far, &kit_error_));
@@ -408,7 +405,7 @@ START_TEST(interceptors_change_and_leave_out_records)
 				      .close = shouter_close};
 	mq_conf *conf = mq_conf_new(MQ_ROLE_CONSUMER);
 	mq_error error = {MQ_OK, ""};
-	mq_records *records = NULL, *taken;
+	mq_records *records, *taken;
 	mq_consumer *c;
 	int64_t position;
 
@@ -422,8 +419,7 @@ START_TEST(interceptors_change_and_leave_out_records)
 	ck_assert_msg(c != NULL, "%s", error.text);
 	mq_conf_free(conf);
 	assign(c, &first, 1);
-	while (mq_records_count(records) == 0)
-		records = mq_consumer_poll(c, KIT_WAIT_MS, &error);
+	records = kit_poll_some(c);
 	ck_assert_uint_eq(mq_records_count(records), 5);
 	ck_assert_int_eq(mq_records_all(records)[2].offset, 4);
 	kit_ok(mq_consumer_position(c, "first", 0, KIT_WAIT_MS, &position, &kit_error_));

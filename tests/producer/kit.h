@@ -5,13 +5,15 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <time.h>
 
 #include <check.h>
 #include <mq/mq.h>
 
 #include "temp.h"
 
-#define KIT_WAIT_MS 20000
+#define KIT_WAIT_MS    20000
+#define KIT_DEADLINE_S 60 /* for what takes several calls */
 
 struct kit {
 	char dir[256];
@@ -19,9 +21,18 @@ struct kit {
 	char address[64]; /* of TCP */
 	mq_broker *broker;
 	int port;
-	int advertised; /* another port that clients are sent to; 0: none */
+	int advertised;                   /* another port that clients are sent to; 0: none */
 	void (*configure)(mq_conf *conf); /* the broker's, further; NULL: no more */
 };
+
+/* Seconds of a clock that only goes forward. */
+static inline double kit_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
 
 static inline void kit_set(mq_conf *conf, const char *key, const char *value)
 {

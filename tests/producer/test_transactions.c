@@ -1,6 +1,5 @@
 /* Transactions of the producer, from end to end, in process and over TCP. */
 #include <poll.h>
-#include <time.h>
 
 #include <mq/consumer.h>
 
@@ -521,14 +520,6 @@ static void transact(mq_producer *p, const char *topic, struct tally *tally)
 	end(p, true);
 }
 
-static double now_s(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
 static void restart(void (*configure)(mq_conf *conf))
 {
 	kit_stop(&kit);
@@ -576,10 +567,10 @@ END_TEST
 /* Until the broker has aborted the transaction and taken its epoch away. */
 static void wait_for_another_epoch(const char *id, int32_t epoch)
 {
-	double deadline = now_s() + 3 * KIT_WAIT_MS / 1000.0;
+	double deadline = kit_now() + KIT_DEADLINE_S;
 
 	while (epoch_of(id) == epoch) {
-		ck_assert_msg(now_s() < deadline, "the transaction of %s was not aborted", id);
+		ck_assert_msg(kit_now() < deadline, "the transaction of %s was not aborted", id);
 		poll(NULL, 0, 20);
 	}
 }
