@@ -10,7 +10,7 @@ import traceback
 
 from confluent_kafka import Producer
 from kafka import KafkaAdminClient
-from kafka.errors import KafkaError
+from kafka.errors import KafkaConnectionError, KafkaError
 
 from broker import DEADLINE
 
@@ -88,11 +88,18 @@ class Watch(threading.Thread):
         self.looks = self.breaks = 0
         self.wrong = []
 
+    def connect(self):
+        try:
+            return KafkaAdminClient(bootstrap_servers=self.server.address)
+        except ValueError:
+            # kafka-python, asking for versions, waits at a socket that it has just lost.
+            raise KafkaConnectionError from None
+
     def offsets(self):
         """None while the broker is away."""
         try:
             if self.admin is None:
-                self.admin = KafkaAdminClient(bootstrap_servers=self.server.address)
+                self.admin = self.connect()
             return self.admin.list_consumer_group_offsets(self.group)
         except KafkaError:
             self.admin = None
