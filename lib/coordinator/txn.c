@@ -371,10 +371,11 @@ void mq_txn_end(struct mq_txns *txns, struct mq_txn_op *op, bool commit, struct 
 }
 
 /* The client had its answer lost: the end it asks for has brought what there is now, the
- * next epoch or, behind the last one, the next producer id. */
+ * next epoch or, behind the last one, the next producer id. After an end of version 1 that
+ * epoch is an heir's. */
 static bool is_repeated(const struct mq_txn *txn, const struct mq_txn_op *op)
 {
-	if (txn->claimed)
+	if (txn->claimed || txn->version < 2)
 		return false;
 	if (txn->producer_id == op->producer_id)
 		return txn->epoch == op->epoch + 1;

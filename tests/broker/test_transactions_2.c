@@ -257,6 +257,24 @@ START_TEST(a_second_producer_fences_the_first)
 }
 END_TEST
 
+/* Its heir has the next epoch, and keeps it when it ends a transaction of version 1: that is
+ * not the end the first one asks for. */
+START_TEST(an_heir_of_version_1_fences_as_well)
+{
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_eq(txn_init(&f, &p), 0);
+		ck_assert_int_eq(txn_init(&f, &q), 0);
+		ck_assert_int_eq(q.epoch, p.epoch + 1);
+		q.v2 = false;
+		ck_assert_int_eq(txn_add(&f, &q, "t", 0), 0);
+		ck_assert_int_eq(txn_put(&f, &q, "t", 0, 1), 0);
+		ck_assert_int_eq(txn_end(&f, &q, i), 0);
+		ck_assert_int_eq(txn_end(&f, &p, true), MQ_E_PRODUCER_FENCED);
+		ck_assert_int_eq(txn_end(&f, &p, false), MQ_E_PRODUCER_FENCED);
+	}
+}
+END_TEST
+
 START_TEST(a_transaction_that_took_too_long_can_be_given_up)
 {
 	ck_assert_int_eq(txn_init_as(&f, &p, 5000, false, 4), 0);
@@ -658,6 +676,7 @@ int main(void)
 	    a_timeout_at_the_last_epoch_leads_to_a_new_producer_id,
 	    the_epoch_above_the_last_is_nobodys,
 	    a_second_producer_fences_the_first,
+	    an_heir_of_version_1_fences_as_well,
 	    a_transaction_that_took_too_long_can_be_given_up,
 	    a_producer_may_change_its_version_between_transactions,
 	    sequences_go_on_from_version_1_to_2,
