@@ -176,6 +176,7 @@ struct mq_core {
 	struct mq_deadlines deadlines;
 	int64_t store_due_us; /* what the store last said */
 	int64_t armed_us;     /* what rearm() or a tick last said */
+	int n_joining;        /* Produce requests with partitions that join transactions */
 	struct mq_endpoint *endpoints;
 	int n_endpoints;
 	struct mq_sessions *sessions;

@@ -46,7 +46,10 @@ static enum mq_produce_may may_in_transaction(struct mq_produce_part *part, stru
 	mq_err err;
 
 	if ((!joins && !core->settings.verify_transactions) ||
-	    mq_partition_check(part->partition, -1) || is_in(part))
+	    mq_partition_check(part->partition, -1))
+		return MQ_PRODUCE_MAY;
+	/* A batch must not overtake one before it that waits, in line or for its record. */
+	if (is_in(part) && !(joins && core->n_joining > 0))
 		return MQ_PRODUCE_MAY;
 	if (joins)
 		return MQ_PRODUCE_MAY_LATER;
@@ -131,6 +134,7 @@ static void joined(struct mq_txn_op *op, mq_err err, struct mq_list *tasks)
 	struct join *join = mq_container_of(op, struct join, op);
 	struct mq_produce *produce = join->produce;
 
+	produce->core->n_joining--;
 	for (size_t i = 0; i < join->n; i++) {
 		if (err)
 			mq_produce_fail(join->joining[i].part, client_err(produce, err),
@@ -188,5 +192,6 @@ void mq_produce_join(struct mq_produce *produce, struct mq_list *tasks)
 	if (!join)
 		return;
 	produce->pending++;
+	produce->core->n_joining++;
 	mq_txn_join(produce->core->txns, &join->op, join->parts, join->n, tasks);
 }

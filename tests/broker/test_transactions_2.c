@@ -392,6 +392,47 @@ START_TEST(batches_wait_in_turn_for_the_end_of_the_last_transaction)
 }
 END_TEST
 
+static bool has_begun(int32_t partition)
+{
+	struct mq_list tasks;
+	struct mq_topic *topic;
+	bool in;
+
+	mq_core_enter(f.core, &tasks);
+	topic = mq_topic_find(f.core, mq_str("t"));
+	in = mq_log_in_transaction(mq_topic_part(topic, partition)->log, p.producer_id, p.epoch);
+	mq_core_leave(f.core, &tasks);
+	mq_topic_unref(f.core, topic);
+	return in;
+}
+
+/* The third batch waits for another partition to join; its own has joined by the first. */
+START_TEST(no_batch_overtakes_one_that_waits)
+{
+	static const int32_t partitions[] = {0, 1, 0, 0};
+	static const int32_t sequences[] = {0, 0, 1, 2};
+	struct fx_call calls[4];
+
+	fx_close(&f);
+	fx_open_sim(&f, "mq.flush.before.ack", "true", NULL);
+	fx_topic(&f, "t", 2, NULL);
+	ck_assert_int_eq(txn_find_coordinator(&f), 0);
+	ck_assert_int_eq(txn_init(&f, &p), 0);
+	for (int i = 0; i < 4; i++) {
+		while (i == 3 && !has_begun(0))
+			ck_assert(sim_env_run_job(f.sim));
+		p.sequence = sequences[i];
+		txn_start_put(&f, &calls[i], &p, "t", partitions[i], 1);
+		ck_assert_int_eq(calls[i].done, 0);
+	}
+	ck_assert(!has_begun(1));
+	for (int i = 0; i < 4; i++) {
+		fx_wait(&f, &calls[i]);
+		ck_assert_int_eq(put_code(&calls[i]), 0);
+	}
+}
+END_TEST
+
 START_TEST(who_has_waited_for_long_is_told_to_come_again)
 {
 	struct fx_call call;
@@ -682,6 +723,7 @@ int main(void)
 	    sequences_go_on_from_version_1_to_2,
 	    a_batch_of_another_producer_has_no_place_in_the_request,
 	    batches_wait_in_turn_for_the_end_of_the_last_transaction,
+	    no_batch_overtakes_one_that_waits,
 	    who_has_waited_for_long_is_told_to_come_again,
 	    who_waits_is_answered_when_the_broker_stops,
 	    a_batch_whose_time_is_over_is_not_appended,
