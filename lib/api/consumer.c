@@ -412,7 +412,7 @@ void mq_consumer_status(mq_consumer *consumer, mq_consumer_event *event)
 	event->text = "";
 	if (mq_api_enter(consumer, NULL) != MQ_OK)
 		return;
-	mq_cons_look_at_status(&consumer->cons, false);
+	(void)mq_cons_look_at_status(&consumer->cons, false);
 	*event = consumer->cons.status;
 	mq_consumer_leave(consumer);
 }

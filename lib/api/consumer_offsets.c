@@ -128,7 +128,7 @@ static mq_err wait_position(struct mq_consumer *c, const char *topic, int32_t pa
 		if (mq_consumer_take_wakeup(c))
 			return mq_fail(error, MQ_E_WOKEN, "another thread has ended the wait");
 		if (mq_cons_now_us(&c->cons) >= deadline_us) {
-			mq_cons_look_at_status(&c->cons, false);
+			(void)mq_cons_look_at_status(&c->cons, false);
 			return mq_fail(error, MQ_E_TIMED_OUT,
 				       "the position of %.249s-%d was not found out: %.200s", topic,
 				       partition, c->cons.status_text.text);

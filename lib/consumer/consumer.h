@@ -324,7 +324,7 @@ bool mq_cons_has_work(const struct mq_cons *cons);
 /* --- status.c ---------------------------------------------------------------------- */
 
 /* Looks why nothing comes, and calls the event callback if that is another
- * reason than before. */
-void mq_cons_look_at_status(struct mq_cons *cons, bool call_back);
+ * reason than before: then the lock was given up meanwhile, and true is returned. */
+bool mq_cons_look_at_status(struct mq_cons *cons, bool call_back);
 
 #endif

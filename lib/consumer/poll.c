@@ -161,17 +161,23 @@ static mq_err check_state(const struct mq_consumer *c, mq_error *error)
  * where it was received. */
 static void wait_or_drive(struct mq_consumer *c, int64_t deadline_us)
 {
-	int64_t began_us = mq_env_now_us(c->env);
+	int64_t began_us;
 	bool driven;
 
+	if (!mq_loop_is_lent(c->loop)) {
+		(void)mq_consumer_wait(c, deadline_us);
+		return;
+	}
+	began_us = mq_env_now_us(c->env);
 	mq_mutex_unlock(&c->lock);
 	driven = mq_loop_step_lent(c->loop, deadline_us);
 	mq_mutex_lock(&c->lock);
-	if (mq_cons_has_work(&c->cons) || c->wakeup)
+	if (mq_cons_has_work(&c->cons))
 		return;
-	/* Nothing came for so long: its own thread waits better, without an end. */
+	/* Nothing came for so long: its own thread waits better, without an end. What
+	 * was told without the lock is looked for before that. */
 	if (!driven || mq_env_now_us(c->env) - began_us >= MQ_LENT_US)
-		(void)mq_consumer_wait(c, deadline_us);
+		mq_loop_return(c->loop);
 }
 
 /* Until something comes, an error, or the end of the time. */
@@ -179,6 +185,7 @@ static mq_err poll_until(struct mq_consumer *c, int64_t deadline_us, mq_records 
 			 mq_error *error)
 {
 	struct mq_cons *cons = &c->cons;
+	bool called;
 
 	for (;;) {
 		mq_err err = poll_once(c, out, error);
@@ -187,12 +194,14 @@ static mq_err poll_until(struct mq_consumer *c, int64_t deadline_us, mq_records 
 			return err;
 		if (mq_consumer_take_wakeup(c))
 			return mq_fail(error, MQ_E_WOKEN, "another thread has ended the wait");
-		mq_cons_look_at_status(cons, true);
+		called = mq_cons_look_at_status(cons, true);
 		if (mq_cons_has_work(cons))
 			continue;
 		if (mq_env_now_us(c->env) >= deadline_us)
 			return MQ_OK;
-		wait_or_drive(c, deadline_us);
+		/* A callback ran without the lock: what it missed is looked at first. */
+		if (!called)
+			wait_or_drive(c, deadline_us);
 	}
 }
 

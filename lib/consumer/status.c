@@ -106,12 +106,12 @@ static void look(struct mq_cons *cons, mq_consumer_event *event, struct finding 
 	}
 }
 
-void mq_cons_look_at_status(struct mq_cons *cons, bool call_back)
+bool mq_cons_look_at_status(struct mq_cons *cons, bool call_back)
 {
 	mq_consumer_event event = {.partition = -1};
 	struct finding f;
 	int64_t now_us = mq_cons_now_us(cons);
-	bool other, news;
+	bool other, calls;
 
 	look(cons, &event, &f);
 	other = f.reason != cons->status.reason || f.error.code != cons->status.err;
@@ -128,8 +128,9 @@ void mq_cons_look_at_status(struct mq_cons *cons, bool call_back)
 		cons->status.topic = cons->status_topic;
 	}
 	cons->status.since_ms = (now_us - cons->status_us) / 1000;
-	news = f.reason != cons->told_reason || f.error.code != cons->told_err;
-	if (news && call_back && cons->event) {
+	calls = (f.reason != cons->told_reason || f.error.code != cons->told_err) && call_back &&
+		cons->event;
+	if (calls) {
 		cons->told_reason = f.reason;
 		cons->told_err = f.error.code;
 		event = cons->status;
@@ -137,4 +138,5 @@ void mq_cons_look_at_status(struct mq_cons *cons, bool call_back)
 		cons->event(cons->event_arg, &event);
 		mq_cons_callback_end(cons);
 	}
+	return calls;
 }
