@@ -271,7 +271,7 @@ static void begin_request(struct mq_fetch_node *node, size_t room)
 
 mq_err mq_fetch_fill(struct mq_fetch_node *node, struct mq_arena *arena, size_t room)
 {
-	bool session = node != NULL && !node->fetcher->direct;
+	bool session = !node->fetcher->direct;
 	struct writer w = {.node = node};
 	struct mq_list *it, *tmp;
 	mq_err err = MQ_OK;

@@ -29,7 +29,8 @@
  * that the next one starts at the start of a page. */
 #define EXACT_BYTES (32u * 1024)
 
-/* A block that a frame begins in is as big as the last frame, up to this. */
+/* A block that a frame begins in is as big as the last frame, up to this: it bounds
+ * what a peer holds that sends one big frame and then the beginning of a small one. */
 #define FIRST_MAX ((size_t)2 << 20)
 
 /* In the middle of a big frame the loop is woken for this much at a time: being

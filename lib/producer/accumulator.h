@@ -337,7 +337,8 @@ void mq_acc_step(struct mq_acc *acc, int64_t now_us);
 /* When the time that new records of an open batch get is too old. */
 int64_t mq_acc_stale_us(const struct mq_acc *acc, const struct mq_acc_batch *batch);
 
-/* When there is something to do next if nothing happens; INT64_MAX: never. */
+/* When there is something to do next if nothing happens; INT64_MAX: never. Notes which
+ * open batches have got overdue. */
 int64_t mq_acc_due(const struct mq_acc *acc, int64_t now_us);
 
 /* Ends queued (enum mq_purge_what) or all batches with an error. */

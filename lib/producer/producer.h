@@ -123,8 +123,8 @@ void mq_prod_tell(struct mq_producer *p);
 /* Tells who waits for memory. The lock is held. */
 void mq_prod_tell_room(struct mq_producer *p);
 
-/* Waits for that, with the lock, which is given up meanwhile; false when the deadline
- * has passed. */
+/* Waits for mq_prod_tell(), with the lock, which is given up meanwhile; false when the
+ * deadline has passed. */
 bool mq_prod_wait(struct mq_producer *p, int64_t deadline_us);
 int64_t mq_prod_deadline(const struct mq_producer *p, int timeout_ms);
 mq_err mq_prod_fail_closed(mq_error *error);
