@@ -275,6 +275,11 @@ struct mq_consumer {
 	struct mq_post wake;
 	struct mq_timer timer;
 
+	/* While the loop is lent: how the application spends its time. */
+	int64_t came_us;   /* when something came last */
+	int64_t driven_us; /* in the loop, since then */
+	uint32_t n_slow;
+
 	int fd; /* of mq_consumer_fd(); -1: nobody has asked */
 	bool fd_set;
 };

@@ -11,6 +11,11 @@
 #include "consumer/records.h"
 #include "env/notify.h"
 
+/* Who drives the loop for less than one in so many microseconds, so often in a row,
+ * is slow. */
+#define SLOW_TIMES 4
+#define SLOW_MAX   3
+
 /* --- one by one --------------------------------------------------------------------- */
 
 int64_t mq_cons_consumed(const struct mq_cons *cons, const struct mq_sub_part *part)
@@ -156,12 +161,27 @@ static mq_err check_state(const struct mq_consumer *c, mq_error *error)
 	return MQ_OK;
 }
 
+/* Something has come while the loop was driven here. An application that spends most
+ * of its time elsewhere is better served by two threads: fetching goes on meanwhile. */
+static void look_who_is_slow(struct mq_consumer *c, int64_t now_us)
+{
+	bool slow = c->driven_us * SLOW_TIMES < now_us - c->came_us;
+
+	c->n_slow = slow ? c->n_slow + 1 : 0;
+	c->came_us = now_us;
+	c->driven_us = 0;
+	if (c->n_slow == SLOW_MAX) {
+		c->n_slow = 0;
+		mq_loop_return(c->loop);
+	}
+}
+
 /* Waits for something to do. As long as much comes, the loop is driven here: a
  * thread less is woken for it, and what is read lies in this processor's caches,
  * where it was received. */
 static void wait_or_drive(struct mq_consumer *c, int64_t deadline_us)
 {
-	int64_t began_us;
+	int64_t began_us, now_us;
 	bool driven;
 
 	if (!mq_loop_is_lent(c->loop)) {
@@ -172,11 +192,13 @@ static void wait_or_drive(struct mq_consumer *c, int64_t deadline_us)
 	mq_mutex_unlock(&c->lock);
 	driven = mq_loop_step_lent(c->loop, deadline_us);
 	mq_mutex_lock(&c->lock);
-	if (mq_cons_has_work(&c->cons))
-		return;
+	now_us = mq_env_now_us(c->env);
+	c->driven_us += now_us - began_us;
 	/* Nothing came for so long: its own thread waits better, without an end. What
 	 * was told without the lock is looked for before that. */
-	if (!driven || mq_env_now_us(c->env) - began_us >= MQ_LENT_US)
+	if (mq_cons_has_work(&c->cons))
+		look_who_is_slow(c, now_us);
+	else if (!driven || now_us - began_us >= MQ_LENT_US)
 		mq_loop_return(c->loop);
 }
 
