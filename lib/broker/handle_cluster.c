@@ -118,6 +118,8 @@ void mq_handle_describe_cluster(struct mq_core *core, struct mq_call *call)
 	mq_core_leave(core, &tasks);
 	response->cluster_id = mq_str(core->cluster_id);
 	response->controller_id = core->broker_id;
+	if (request->include_cluster_authorized_operations)
+		response->cluster_authorized_operations = MQ_CLUSTER_OPERATIONS;
 	response->brokers = broker;
 	response->n_brokers = 1;
 	mq_core_answer(call, broker->host.data ? response : NULL);
@@ -286,6 +288,7 @@ static bool put_topic(struct mq_call *call, const struct mq_topic *topic, int32_
 
 	out->topic_id = topic->id;
 	out->is_internal = topic->internal;
+	out->topic_authorized_operations = MQ_TOPIC_OPERATIONS;
 	out->partitions =
 	    mq_new(&call->arena, mq_describe_topic_partitions_response_partition, (size_t)n);
 	if (!out->partitions)

@@ -65,9 +65,13 @@ static bool put_partition(struct mq_call *call, const struct mq_partition *parti
 static bool put_topic(struct mq_call *call, const struct mq_topic *topic,
 		      struct mq_metadata_response_topic *out)
 {
+	const struct mq_metadata_request *request = call->request;
+
 	out->name = mq_arena_dup(&call->arena, topic->name_bytes);
 	out->topic_id = topic->id;
 	out->is_internal = topic->internal;
+	if (request->include_topic_authorized_operations)
+		out->topic_authorized_operations = MQ_TOPIC_OPERATIONS;
 	out->partitions =
 	    mq_new(&call->arena, mq_metadata_response_partition, (size_t)topic->n_partitions);
 	if (!out->name.data || !out->partitions)
@@ -160,6 +164,8 @@ static void answer(struct mq_core *core, struct mq_call *call, const mq_err *err
 	if (ok) {
 		response->cluster_id = mq_str(core->cluster_id);
 		response->controller_id = core->broker_id;
+		if (request->include_cluster_authorized_operations)
+			response->cluster_authorized_operations = MQ_CLUSTER_OPERATIONS;
 		mq_core_enter(core, &tasks);
 		ok = put_brokers(core, call, response) &&
 		     (asks_all(call) ? put_all(core, call, response)

@@ -37,6 +37,11 @@
 #include "record/codec.h"
 #include "replica/partition.h"
 
+/* What a caller may do, as bits of Kafka's operations (KIP-430): without an authorizer
+ * everything there is for that kind of thing. */
+#define MQ_CLUSTER_OPERATIONS 0x1fa0 /* all but Read, Write and Delete */
+#define MQ_TOPIC_OPERATIONS   0xdf8  /* all but ClusterAction and IdempotentWrite */
+
 struct mq_cluster;
 struct mq_registry;
 struct mq_producer_ids;

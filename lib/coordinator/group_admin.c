@@ -74,6 +74,9 @@ void mq_groups_list(struct mq_groups *groups, struct mq_group_call *call, struct
 
 /* --- DescribeGroups ----------------------------------------------------------------------- */
 
+/* Read, Delete and Describe (KIP-430): without an authorizer a caller may do all there is. */
+#define GROUP_OPERATIONS 0x148
+
 static mq_err describe_member(const struct mq_member *member, struct mq_arena *arena,
 			      struct mq_describe_groups_response_member *to)
 {
@@ -157,6 +160,8 @@ void mq_groups_describe(struct mq_groups *groups, struct mq_group_call *call, st
 		group = mq_group_find(shard, request->groups[i]);
 		failed = group ? describe_group(group, call->arena, to)
 			       : describe_nothing(call, request->groups[i], to);
+		if (request->include_authorized_operations && !to->error_code)
+			to->authorized_operations = GROUP_OPERATIONS;
 	}
 	call->done(call, failed, tasks);
 }

@@ -422,6 +422,42 @@ START_TEST(directories_without_a_topic_are_taken_in)
 }
 END_TEST
 
+/* KIP-430; bits by Kafka's numbers of operations. */
+START_TEST(who_asks_may_do_everything)
+{
+	struct mq_describe_cluster_request *ask_cluster;
+	struct mq_describe_cluster_response *cluster;
+	struct mq_metadata_request *ask;
+	struct mq_metadata_response *metadata;
+	struct fixture f;
+	struct fx_call call;
+
+	fx_open_sim(&f, NULL);
+	ck_assert_int_eq(create(&f, "a", 1, 1), 0);
+	ask = fx_request(&f, mq_metadata_request);
+	ask->n_topics = -1;
+	metadata = fx_call(&f, &call, MQ_API_METADATA, 8, ask);
+	ck_assert_int_eq(metadata->topics[0].topic_authorized_operations, INT32_MIN);
+	ck_assert_int_eq(metadata->cluster_authorized_operations, INT32_MIN);
+	fx_release(&call);
+	ask->include_topic_authorized_operations = true;
+	ask->include_cluster_authorized_operations = true;
+	metadata = fx_call(&f, &call, MQ_API_METADATA, 8, ask);
+	ck_assert_int_eq(metadata->topics[0].topic_authorized_operations, 3576);
+	ck_assert_int_eq(metadata->cluster_authorized_operations, 8096);
+	fx_release(&call);
+	ask_cluster = fx_request(&f, mq_describe_cluster_request);
+	cluster = fx_call(&f, &call, 60, 1, ask_cluster);
+	ck_assert_int_eq(cluster->cluster_authorized_operations, INT32_MIN);
+	fx_release(&call);
+	ask_cluster->include_cluster_authorized_operations = true;
+	cluster = fx_call(&f, &call, 60, 1, ask_cluster);
+	ck_assert_int_eq(cluster->cluster_authorized_operations, 8096);
+	fx_release(&call);
+	fx_close(&f);
+}
+END_TEST
+
 START_TEST(partitions_are_described_in_pages)
 {
 	struct mq_describe_topic_partitions_request *request;
@@ -438,6 +474,7 @@ START_TEST(partitions_are_described_in_pages)
 	ck_assert_int_eq(response->n_topics, 2);
 	ck_assert(mq_bytes_eq(response->topics[0].name, mq_str("a")));
 	ck_assert_int_eq(response->topics[1].n_partitions, 2);
+	ck_assert_int_eq(response->topics[1].topic_authorized_operations, 3576);
 	/* Java's admin client cannot read null here. */
 	ck_assert_int_eq(response->topics[0].partitions[0].n_eligible_leader_replicas, 0);
 	ck_assert_ptr_nonnull(response->next_cursor);
@@ -615,6 +652,7 @@ int main(void)
 	    partitions_are_only_added,
 	    a_deleted_topic_is_gone_and_its_name_is_free,
 	    deletion_can_be_disabled,
+	    who_asks_may_do_everything,
 	    partitions_are_described_in_pages,
 	    directories_without_a_topic_are_taken_in,
 	    a_topics_keys_are_altered_and_say_where_they_come_from,

@@ -448,6 +448,32 @@ START_TEST(storm_of_members)
 }
 END_TEST
 
+/* KIP-430; a bit for each of Read (3), Delete (6) and Describe (8). */
+START_TEST(who_describes_a_group_may_do_everything)
+{
+	struct mq_describe_groups_request *request;
+	struct mq_describe_groups_response *response;
+	struct fx_call call;
+	int32_t generation;
+
+	gx_open(&f, NULL);
+	gx_stable(&f, (struct gx_member){0}, &generation);
+	request = fx_request(&f, mq_describe_groups_request);
+	request->groups = (mq_bytes[]){mq_str("g"), mq_str("other")};
+	request->n_groups = 2;
+	response = fx_call(&f, &call, MQ_API_DESCRIBE_GROUPS, 6, request);
+	ck_assert_int_eq(response->groups[0].authorized_operations, INT32_MIN);
+	fx_release(&call);
+	request->include_authorized_operations = true;
+	response = fx_call(&f, &call, MQ_API_DESCRIBE_GROUPS, 6, request);
+	ck_assert_int_eq(response->groups[0].authorized_operations, 1 << 3 | 1 << 6 | 1 << 8);
+	ck_assert_int_eq(response->groups[1].error_code, MQ_E_GROUP_ID_NOT_FOUND);
+	ck_assert_int_eq(response->groups[1].authorized_operations, INT32_MIN);
+	fx_release(&call);
+	fx_close(&f);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -470,6 +496,7 @@ int main(void)
 	    member_with_an_id_outlives_its_connection,
 	    parked_joins_are_answered_when_the_core_stops,
 	    storm_of_members,
+	    who_describes_a_group_may_do_everything,
 	};
 
 	return SUITE_RUN("group_join", tests);
