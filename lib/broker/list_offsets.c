@@ -44,6 +44,13 @@ static int64_t visible_end(const struct lookup *lookup)
 	return mq_partition_hw(lookup->partition);
 }
 
+/* [L] The epoch of the next record. The leader's own begins at the end of the log although
+ * nothing of it is written yet. */
+static int32_t next_epoch(const struct mq_partition *partition)
+{
+	return MQ_MAX(partition->leader_epoch, mq_log_last_epoch(partition->log));
+}
+
 /* [L] Answers what the marks tell; a look-up by time is only begun. */
 static mq_err begin(struct lookup *lookup)
 {
@@ -63,12 +70,14 @@ static mq_err begin(struct lookup *lookup)
 	switch (lookup->in->timestamp) {
 	case LATEST:
 		out->offset = lookup->limit;
-		out->leader_epoch = mq_log_last_epoch(log);
+		out->leader_epoch = next_epoch(lookup->partition);
 		return MQ_OK;
 	case EARLIEST:
 	case EARLIEST_LOCAL:
 		out->offset = marks.start_offset;
-		out->leader_epoch = mq_log_epoch_at(log, marks.start_offset);
+		out->leader_epoch = marks.start_offset == marks.end_offset
+					? next_epoch(lookup->partition)
+					: mq_log_epoch_at(log, marks.start_offset);
 		return MQ_OK;
 	case LATEST_TIERED:
 		return MQ_OK; /* nothing is tiered: offset -1 */

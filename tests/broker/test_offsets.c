@@ -79,6 +79,26 @@ START_TEST(the_ends_are_told)
 }
 END_TEST
 
+static int32_t epoch_of(int64_t timestamp)
+{
+	return list_as(9, list_request("t", 0, timestamp)).leader_epoch;
+}
+
+/* A leader's epoch begins when it leads, not with its first record. */
+START_TEST(the_ends_have_the_epochs_of_their_leaders)
+{
+	lead(5);
+	ck_assert_int_eq(epoch_of(-1), 5);
+	ck_assert_int_eq(epoch_of(-2), 5);
+	fx_put(&f, "t", 3);
+	lead(7);
+	ck_assert_int_eq(epoch_of(-1), 7);
+	ck_assert_int_eq(epoch_of(-2), 5);
+	ck_assert_int_eq(epoch_of(-4), 5);
+	ck_assert_int_eq(epoch_of(-5), -1);
+}
+END_TEST
+
 START_TEST(a_time_finds_the_record_inside_the_batch)
 {
 	struct mq_list_offsets_response_partition p;
@@ -398,6 +418,7 @@ int main(void)
 {
 	const TTest *const tests[] = {
 	    the_ends_are_told,
+	    the_ends_have_the_epochs_of_their_leaders,
 	    a_time_finds_the_record_inside_the_batch,
 	    version_0_has_a_list_of_offsets,
 	    a_partition_asked_for_twice_is_an_error,
