@@ -11,6 +11,11 @@
 #include "base/mem.h"
 #include "producer/accumulator.h"
 #include "record/records.h"
+#include "record/varint.h"
+
+/* What a record may take more in a half: its time is told from another one's, and may
+ * be the longest instead of the shortest, and so its length takes another byte. */
+#define GROWTH_MAX MQ_VARLONG_MAX
 
 /* The callbacks of records from the n-th on, or of those before, go to a half. */
 static bool take_runs(struct mq_acc_batch *half, const struct mq_acc_batch *batch, uint32_t from,
@@ -44,16 +49,31 @@ static void half_free(struct mq_acc_batch *half)
 	free(half);
 }
 
-/* n records of the batch, of which the iterator is at the first. */
-static struct mq_acc_batch *half_new(const struct mq_acc_batch *batch, size_t capacity,
-				     struct mq_record_iter *it, uint32_t from, uint32_t n)
+/* Room for the next n records as a batch; 0: they cannot be read. */
+static size_t room_for(struct mq_record_iter it, uint32_t n)
 {
+	const uint8_t *begin = it.at;
+	struct mq_record_view record;
+
+	for (uint32_t i = 0; i < n; i++)
+		if (mq_record_iter_next(&it, &record) != MQ_OK)
+			return 0;
+	return MQ_BATCH_HEAD_SIZE + (size_t)(it.at - begin) + (size_t)n * GROWTH_MAX;
+}
+
+/* n records of the batch, of which the iterator is at the first. */
+static struct mq_acc_batch *half_new(const struct mq_acc_batch *batch, struct mq_record_iter *it,
+				     uint32_t from, uint32_t n)
+{
+	size_t capacity = room_for(*it, n);
 	struct mq_acc_batch *half = mq_calloc(1, sizeof(*half));
 	struct mq_record_view record;
 	struct mq_batch_spec spec;
 
-	if (!half)
+	if (!half || capacity == 0) {
+		half_free(half);
 		return NULL;
+	}
 	half->memory_size = (capacity + MQ_PAGE_SIZE - 1) / MQ_PAGE_SIZE * MQ_PAGE_SIZE;
 	half->memory = mq_pages_alloc(half->memory_size);
 	if (!half->memory || !take_runs(half, batch, from, n)) {
@@ -133,8 +153,6 @@ bool mq_acc_split(struct mq_acc *acc, struct mq_acc_batch *batch)
 {
 	uint32_t n = (uint32_t)batch->builder.record_count, first = n / 2;
 	struct mq_acc_batch *halves[2] = {NULL, NULL};
-	/* Varints of the halves may be longer than those of the whole. */
-	size_t capacity = batch->memory_size + (size_t)n * 8;
 	struct mq_codec_scratch scratch;
 	struct mq_record_iter it;
 
@@ -143,9 +161,9 @@ bool mq_acc_split(struct mq_acc *acc, struct mq_acc_batch *batch)
 		return false;
 	mq_codec_scratch_init(&scratch);
 	if (open_records(batch, &scratch, &it) == MQ_OK)
-		halves[0] = half_new(batch, capacity, &it, 0, first);
+		halves[0] = half_new(batch, &it, 0, first);
 	if (halves[0])
-		halves[1] = half_new(batch, capacity, &it, first, n - first);
+		halves[1] = half_new(batch, &it, first, n - first);
 	mq_codec_scratch_deinit(&scratch);
 	if (!halves[1]) {
 		half_free(halves[0]);

@@ -671,6 +671,33 @@ START_TEST(the_halves_of_a_batch_are_in_its_transaction)
 }
 END_TEST
 
+START_TEST(the_parts_of_a_batch_take_no_more_memory_than_it_did)
+{
+	struct mq_producer_settings s = plain_settings();
+	struct mq_acc_batch *batch;
+	struct core core;
+	size_t before, most = 0;
+
+	s.batch_size = 16 * 4096;
+	core_init(&core, &s, 1);
+	for (int i = 0; i < 32; i++)
+		ck_assert_int_eq(put(&core, 0, 2000), MQ_OK);
+	before = core.acc.memory_used;
+	while ((batch = drain_one(&core))) {
+		bool fits = batch->builder.record_count == 1;
+
+		answer(&core, batch, fits ? MQ_OK : MQ_E_MESSAGE_TOO_LARGE, core.ok);
+		most = MQ_MAX(most, core.acc.memory_used);
+	}
+	ck_assert_uint_eq(core.acc.counters.batches_split, 31);
+	ck_assert_int_eq(core.ok, 32);
+	/* A page more for each half that is on the way. */
+	ck_assert_uint_le(most, before + 6 * MQ_PAGE_SIZE);
+	ck_assert_uint_eq(core.acc.memory_used, 0);
+	core_deinit(&core);
+}
+END_TEST
+
 START_TEST(nonsense_about_partitions_is_survived)
 {
 	struct mq_metadata_response_partition parts[2] = {{.partition_index = -1, .leader_id = 1},
@@ -717,6 +744,7 @@ int main(void)
 	    an_unknown_fate_is_settled_before_new_sequences,
 	    the_last_epoch_is_followed_by_a_new_producer_id,
 	    the_halves_of_a_batch_are_in_its_transaction,
+	    the_parts_of_a_batch_take_no_more_memory_than_it_did,
 	    nonsense_about_partitions_is_survived,
 	};
 
