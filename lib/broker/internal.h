@@ -157,6 +157,18 @@ struct mq_core_conf {
 	int64_t features_epoch;   /* grows from start to start, when features may change */
 };
 
+/* A batch of a transaction that was sent away for a while, in a partition that may know
+ * nothing of its producer (produce_txn.c). */
+struct mq_sent_away {
+	struct mq_uuid topic_id;
+	int32_t partition, sequence;
+	int64_t producer_id;
+	int16_t epoch;
+};
+
+/* That many are remembered, the latest ones. */
+#define MQ_SENT_AWAY_MAX 64
+
 struct mq_core {
 	struct mq_service service;
 	struct mq_shard shard;
@@ -182,6 +194,8 @@ struct mq_core {
 	int64_t store_due_us; /* what the store last said */
 	int64_t armed_us;     /* what rearm() or a tick last said */
 	int n_joining;        /* Produce requests with partitions that join transactions */
+	struct mq_sent_away sent_away[MQ_SENT_AWAY_MAX];
+	unsigned n_sent_away, next_sent_away;
 	struct mq_endpoint *endpoints;
 	int n_endpoints;
 	struct mq_sessions *sessions;

@@ -6,6 +6,8 @@
  */
 #include "broker/produce.h"
 
+#include <string.h>
+
 /* Before it, clients do not know TRANSACTION_ABORTABLE. */
 #define VERSION_ABORTABLE 11
 
@@ -37,13 +39,85 @@ static bool is_in(const struct mq_produce_part *part)
 	return mq_log_in_transaction(part->partition->log, part->producer_id, part->producer_epoch);
 }
 
+/* --- order ------------------------------------------------------------------------- */
+
+static struct mq_sent_away *find_sent_away(const struct mq_produce_part *part)
+{
+	struct mq_core *core = part->produce->core;
+
+	for (unsigned i = 0; i < core->n_sent_away; i++) {
+		struct mq_sent_away *away = &core->sent_away[i];
+
+		if (away->producer_id == part->producer_id &&
+		    away->partition == part->partition->index &&
+		    memcmp(&away->topic_id, &part->topic->id, sizeof(away->topic_id)) == 0)
+			return away;
+	}
+	return NULL;
+}
+
+/* The lowest sequence of an epoch counts. */
+static void note_sent_away(const struct mq_produce_part *part)
+{
+	struct mq_core *core = part->produce->core;
+	struct mq_sent_away *away = find_sent_away(part);
+
+	if (away && away->epoch == part->producer_epoch && away->sequence <= part->base_sequence)
+		return;
+	if (!away && core->n_sent_away < MQ_SENT_AWAY_MAX)
+		away = &core->sent_away[core->n_sent_away++];
+	else if (!away)
+		away = &core->sent_away[core->next_sent_away++ % MQ_SENT_AWAY_MAX];
+	*away = (struct mq_sent_away){
+	    .topic_id = part->topic->id,
+	    .partition = part->partition->index,
+	    .sequence = part->base_sequence,
+	    .producer_id = part->producer_id,
+	    .epoch = part->producer_epoch,
+	};
+}
+
+/* Where the log knows nothing of a producer it takes any sequence: one that comes before
+ * one that was sent away would make that one come too late for good. */
+static bool overtakes(const struct mq_produce_part *part)
+{
+	struct mq_core *core = part->produce->core;
+	struct mq_sent_away *away = find_sent_away(part);
+
+	if (!away)
+		return false;
+	if (away->epoch == part->producer_epoch && away->sequence < part->base_sequence)
+		return true;
+	*away = core->sent_away[--core->n_sent_away];
+	return false;
+}
+
+/* --- whether it may ------------------------------------------------------------------ */
+
+static enum mq_produce_may verify(struct mq_produce_part *part, struct mq_list *tasks)
+{
+	const struct mq_produce *produce = part->produce;
+	struct mq_txn_part asked = {part->topic->name_bytes, part->partition->index};
+	mq_err err = mq_txn_verify(produce->core->txns, produce->request->transactional_id,
+				   part->producer_id, part->producer_epoch, &asked, tasks);
+
+	if (!err && !overtakes(part))
+		return MQ_PRODUCE_MAY;
+	if (mq_err_retriable(err))
+		note_sent_away(part);
+	if (err)
+		mq_produce_fail(part, client_err(produce, err),
+				"The partition is not known to be part of the transaction.");
+	else
+		mq_produce_fail(part, MQ_E_OUT_OF_ORDER_SEQUENCE_NUMBER, NULL);
+	return MQ_PRODUCE_MAY_NOT;
+}
+
 static enum mq_produce_may may_in_transaction(struct mq_produce_part *part, struct mq_list *tasks)
 {
 	const struct mq_produce *produce = part->produce;
 	struct mq_core *core = produce->core;
-	struct mq_txn_part asked = {part->topic->name_bytes, part->partition->index};
 	bool joins = produce->call->api_version >= MQ_PRODUCE_JOINS;
-	mq_err err;
 
 	if ((!joins && !core->settings.verify_transactions) ||
 	    mq_partition_check(part->partition, -1))
@@ -51,15 +125,7 @@ static enum mq_produce_may may_in_transaction(struct mq_produce_part *part, stru
 	/* A batch must not overtake one before it that waits, in line or for its record. */
 	if (is_in(part) && !(joins && core->n_joining > 0))
 		return MQ_PRODUCE_MAY;
-	if (joins)
-		return MQ_PRODUCE_MAY_LATER;
-	err = mq_txn_verify(core->txns, produce->request->transactional_id, part->producer_id,
-			    part->producer_epoch, &asked, tasks);
-	if (!err)
-		return MQ_PRODUCE_MAY;
-	mq_produce_fail(part, client_err(produce, err),
-			"The partition is not known to be part of the transaction.");
-	return MQ_PRODUCE_MAY_NOT;
+	return joins ? MQ_PRODUCE_MAY_LATER : verify(part, tasks);
 }
 
 MQ_HOT enum mq_produce_may mq_produce_may_append(struct mq_produce_part *part,

@@ -145,8 +145,8 @@ static void set_epoch(const char *id, int16_t epoch)
 	struct mq_list tasks;
 
 	mq_core_enter(f.core, &tasks);
-	ck_assert_int_eq(
-	    mq_runtime_find(mq_txns_runtime(f.core->txns), mq_str(id), &coord, &tasks), MQ_OK);
+	ck_assert_int_eq(mq_runtime_find(mq_txns_runtime(f.core->txns), mq_str(id), &coord, &tasks),
+			 MQ_OK);
 	mq_txn_find(mq_coord_state(coord), mq_str(id))->epoch = epoch;
 	mq_core_leave(f.core, &tasks);
 }
@@ -209,6 +209,26 @@ START_TEST(batches_outside_of_a_transaction_are_refused)
 	ck_assert_int_eq(txn_put(&f, &p, "t", 0, 1), MQ_E_INVALID_TXN_STATE);
 	p.id = "b";
 	ck_assert_int_eq(txn_put(&f, &p, "t", 0, 1), MQ_E_INVALID_PRODUCER_ID_MAPPING);
+}
+END_TEST
+
+/* While the coordinator reads its log, nobody can say whose a partition is. */
+START_TEST(no_batch_overtakes_one_that_was_sent_away)
+{
+	ck_assert_int_eq(txn_init(&f, &p), 0);
+	for (int i = 0; i < 3; i++) {
+		ck_assert_int_eq(txn_add(&f, &p, "t", i), 0);
+		fx_reopen(&f);
+		p.sequence = 0;
+		ck_assert_int_eq(txn_put(&f, &p, "t", i, 1), MQ_E_NOT_ENOUGH_REPLICAS);
+		p.sequence = 1;
+		ck_assert_int_eq(txn_put(&f, &p, "t", i, 1), MQ_E_OUT_OF_ORDER_SEQUENCE_NUMBER);
+		p.sequence = 0;
+		ck_assert_int_eq(txn_put(&f, &p, "t", i, 1), 0);
+		ck_assert_int_eq(txn_put(&f, &p, "t", i, 1), 0);
+		ck_assert_int_eq(txn_end(&f, &p, true), 0);
+		ck_assert_int_eq(txn_visible(&f, "t", i, 1, NULL), 3);
+	}
 }
 END_TEST
 
@@ -583,6 +603,7 @@ int main(void)
 	    exhausted_epochs_lead_to_a_new_producer_id,
 	    requests_that_make_no_sense_are_refused,
 	    batches_outside_of_a_transaction_are_refused,
+	    no_batch_overtakes_one_that_was_sent_away,
 	    verification_can_be_turned_off,
 	    brokers_can_ask_whether_a_partition_belongs_to_a_transaction,
 	    a_transaction_that_takes_too_long_is_aborted,
