@@ -124,33 +124,6 @@ struct reader {
 	int64_t lso, hw;
 };
 
-static bool is_aborted(const struct mq_fetch_response_partition *in, const struct mq_batch *batch,
-		       bool *ended)
-{
-	for (int32_t i = 0; i < in->n_aborted_transactions; i++)
-		if (!ended[i] && in->aborted_transactions[i].producer_id == batch->producer_id &&
-		    in->aborted_transactions[i].first_offset <= batch->base_offset)
-			return true;
-	return false;
-}
-
-/* The marker ends the oldest one that has begun. */
-static void end_aborted(const struct mq_fetch_response_partition *in, const struct mq_batch *batch,
-			bool *ended)
-{
-	struct mq_control control;
-
-	ck_assert_int_eq(mq_control_parse(batch, &control, NULL), MQ_OK);
-	if (control.type != MQ_CONTROL_ABORT)
-		return;
-	for (int32_t i = 0; i < in->n_aborted_transactions; i++)
-		if (!ended[i] && in->aborted_transactions[i].producer_id == batch->producer_id &&
-		    in->aborted_transactions[i].first_offset <= batch->base_offset) {
-			ended[i] = true;
-			return;
-		}
-}
-
 static void count_batch(const struct mq_batch *batch, struct reader *reader)
 {
 	struct mq_record_view record;
@@ -189,8 +162,8 @@ static void read_committed(struct fixture *f, int32_t partition, struct reader *
 	mq_batch_iter_init(&batches, bytes.data, bytes.size);
 	while (mq_batch_iter_next(&batches, &batch, NULL) == MQ_OK) {
 		if (mq_batch_is_control(&batch))
-			end_aborted(in, &batch, ended);
-		else if (!is_aborted(in, &batch, ended))
+			txn_end_aborted(in, &batch, ended);
+		else if (!txn_is_aborted(in, &batch, ended))
 			count_batch(&batch, reader);
 	}
 	fx_release(&call);

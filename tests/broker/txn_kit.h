@@ -216,4 +216,33 @@ static inline int txn_visible(struct fixture *f, const char *topic, int32_t part
 	return n;
 }
 
+/* Of a batch that a reader of committed records leaves out. ended: as many as there are, all
+ * false at first. */
+static inline bool txn_is_aborted(const struct mq_fetch_response_partition *in,
+				  const struct mq_batch *batch, bool *ended)
+{
+	for (int32_t i = 0; i < in->n_aborted_transactions; i++)
+		if (!ended[i] && in->aborted_transactions[i].producer_id == batch->producer_id &&
+		    in->aborted_transactions[i].first_offset <= batch->base_offset)
+			return true;
+	return false;
+}
+
+/* The marker ends the oldest one that has begun. */
+static inline void txn_end_aborted(const struct mq_fetch_response_partition *in,
+				   const struct mq_batch *batch, bool *ended)
+{
+	struct mq_control control;
+
+	ck_assert_int_eq(mq_control_parse(batch, &control, NULL), MQ_OK);
+	if (control.type != MQ_CONTROL_ABORT)
+		return;
+	for (int32_t i = 0; i < in->n_aborted_transactions; i++)
+		if (!ended[i] && in->aborted_transactions[i].producer_id == batch->producer_id &&
+		    in->aborted_transactions[i].first_offset <= batch->base_offset) {
+			ended[i] = true;
+			return;
+		}
+}
+
 #endif
