@@ -91,8 +91,9 @@ class Watch(threading.Thread):
     def connect(self):
         try:
             return KafkaAdminClient(bootstrap_servers=self.server.address)
-        except ValueError:
-            # kafka-python, asking for versions, waits at a socket that it has just lost.
+        except (AttributeError, TypeError, ValueError):
+            # kafka-python, asking a broker that dies for its versions, stumbles over a
+            # socket that is None, or over versions that are.
             raise KafkaConnectionError from None
 
     def offsets(self):
