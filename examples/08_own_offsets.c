@@ -4,11 +4,10 @@
  * of them: when the group gives the consumer partitions, it looks up where it was
  * and seeks there; before it loses some, and after each poll, it writes where it is.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "consumer.h"
-
-#define PARTITIONS_MAX 100
 
 struct place {
 	char topic[250];
@@ -18,8 +17,8 @@ struct place {
 
 struct places {
 	const char *file;
-	struct place items[PARTITIONS_MAX];
-	int n;
+	struct place *items;
+	int n, room;
 };
 
 static struct place *find(struct places *places, const char *topic, int partition)
@@ -36,8 +35,15 @@ static void put(struct places *places, const char *topic, int partition, long lo
 	struct place *place = find(places, topic, partition);
 
 	if (!place) {
-		if (places->n == PARTITIONS_MAX)
-			return;
+		if (places->n == places->room) {
+			places->room = 2 * places->room + 16;
+			places->items =
+			    realloc(places->items, (size_t)places->room * sizeof(*place));
+			if (!places->items) {
+				perror("offsets");
+				exit(1);
+			}
+		}
 		place = &places->items[places->n++];
 		snprintf(place->topic, sizeof(place->topic), "%s", topic);
 		place->partition = partition;
@@ -112,6 +118,7 @@ int main(int argc, char **argv)
 	const mq_rebalance_listener listener = {
 	    .arg = &places, .on_revoked = on_revoked, .on_assigned = on_assigned};
 	mq_consumer *consumer;
+	int status;
 
 	set(conf, "enable.auto.commit", "false");
 	consumer = consumer_new(conf);
@@ -126,5 +133,7 @@ int main(int argc, char **argv)
 		if (mq_records_count(records) > 0)
 			save(&places);
 	}
-	return consumer_end(consumer);
+	status = consumer_end(consumer);
+	free(places.items);
+	return status;
 }
