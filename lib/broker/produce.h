@@ -1,4 +1,5 @@
-/* A Produce request on its way: shared by produce.c and produce_check.c. */
+/* A Produce request on its way: shared by produce.c, produce_check.c and
+ * produce_txn.c. */
 #ifndef MQ_BROKER_PRODUCE_H
 #define MQ_BROKER_PRODUCE_H
 

@@ -451,8 +451,7 @@ bool mq_txn_end_2(struct mq_txns *txns, struct mq_txn_op *op, bool commit, int64
 	return true;
 }
 
-/* --- what becomes due --------------------------------------------------------------------------
- */
+/* --- what becomes due ---------------------------------------------------------------- */
 
 static void timed_out(void *arg, mq_err err, struct mq_list *tasks)
 {
@@ -502,8 +501,7 @@ void mq_txn_due(struct mq_deadline *deadline, struct mq_list *tasks)
 		mq_txn_settle(txn, true);
 }
 
-/* --- looking
- * -------------------------------------------------------------------------------------- */
+/* --- looking ------------------------------------------------------------------------- */
 
 static struct mq_txn_info info_of(const struct mq_txn *txn)
 {
