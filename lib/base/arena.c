@@ -38,7 +38,7 @@ MQ_HOT void mq_arena_reset(struct mq_arena *arena)
 {
 	struct mq_arena_block *block, *next;
 
-	for (block = arena->blocks; block; block = next) {
+	for (block = arena->blocks; MQ_UNLIKELY(block != NULL); block = next) {
 		next = block->next;
 		free(block);
 	}

@@ -145,23 +145,17 @@ static __attribute__((cold)) ssize_t write_on(int fd, const struct progress *lef
 	return pwritev(fd, window, n, at);
 }
 
-/* One call; the one for a single piece takes the kernel less. */
-static __attribute__((hot)) ssize_t write_some(int fd, const struct progress *left, int64_t at)
+static ssize_t write_some(int fd, const struct progress *left, int64_t at)
 {
 	if (left->skip > 0)
 		return write_on(fd, left, at);
-	if (left->n_iov == 1)
-		return pwrite(fd, left->iov->iov_base, left->iov->iov_len, at);
 	return pwritev(fd, left->iov, left->n_iov < IOV_MAX ? left->n_iov : IOV_MAX, at);
 }
 
-__attribute__((hot)) int mq_system_pwritev(struct mq_env *env, struct mq_file *file,
-					   const struct iovec *iov, int n_iov, int64_t at)
+static int write_all(const struct mq_file *file, const struct iovec *iov, int n_iov, int64_t at)
 {
 	struct progress left = {iov, n_iov, 0};
 
-	(void)env;
-	assert(at >= 0 && n_iov >= 0);
 	advance(&left, 0);
 	while (left.n_iov > 0) {
 		ssize_t n = write_some(file->fd, &left, at);
@@ -176,6 +170,23 @@ __attribute__((hot)) int mq_system_pwritev(struct mq_env *env, struct mq_file *f
 		advance(&left, (size_t)n);
 	}
 	return 0;
+}
+
+/* What is in one piece takes one call mostly, and the kernel less. */
+__attribute__((hot)) int mq_system_pwritev(struct mq_env *env, struct mq_file *file,
+					   const struct iovec *iov, int n_iov, int64_t at)
+{
+	(void)env;
+	assert(at >= 0 && n_iov >= 0);
+	if (n_iov == 1) {
+		ssize_t n = pwrite(file->fd, iov->iov_base, iov->iov_len, at);
+
+		if (__builtin_expect(n == (ssize_t)iov->iov_len, 1))
+			return 0;
+		if (n < 0 && errno != EINTR)
+			return -errno;
+	}
+	return write_all(file, iov, n_iov, at);
 }
 
 int mq_system_truncate(struct mq_env *env, struct mq_file *file, int64_t size)

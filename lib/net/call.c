@@ -18,7 +18,7 @@ MQ_HOT void mq_call_release(struct mq_call *call)
 {
 	struct mq_release *release;
 
-	for (release = call->releases; release; release = release->next)
+	for (release = call->releases; MQ_UNLIKELY(release != NULL); release = release->next)
 		release->fn(release->arg);
 	call->releases = NULL;
 	call->response = NULL;

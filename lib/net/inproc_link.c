@@ -127,7 +127,7 @@ void mq_inproc_unregister(struct mq_inproc *inproc)
 /* The link that leads here holds a reference meanwhile. */
 static MQ_HOT void leave(struct mq_inproc *inproc)
 {
-	if (atomic_fetch_sub(&inproc->inside, 1) > 1 || !atomic_load(&inproc->closed))
+	if (MQ_LIKELY(atomic_fetch_sub(&inproc->inside, 1) > 1 || !atomic_load(&inproc->closed)))
 		return;
 	mq_mutex_lock(&inproc->lock);
 	mq_cond_broadcast(&inproc->empty);
@@ -147,7 +147,7 @@ static MQ_HOT void inproc_start(struct mq_link *link, struct mq_call *call)
 {
 	struct inproc_link *in = inproc_of(link);
 
-	if (!enter(in->inproc)) {
+	if (MQ_UNLIKELY(!enter(in->inproc))) {
 		call->done(call, MQ_E_CLOSED);
 		return;
 	}
