@@ -25,7 +25,7 @@ MQ_HOT void mq_core_enter(struct mq_core *core, struct mq_list *tasks)
 
 static MQ_HOT int64_t next_due(struct mq_core *core)
 {
-	if (core->store && mq_store_due_changed(core->store))
+	if (core->store && MQ_UNLIKELY(mq_store_due_changed(core->store)))
 		core->store_due_us = mq_store_due(core->store);
 	return MQ_MIN(mq_deadlines_due(&core->deadlines), core->store_due_us);
 }
@@ -35,10 +35,10 @@ MQ_HOT void mq_core_leave(struct mq_core *core, struct mq_list *tasks)
 	int64_t due = next_due(core);
 	bool earlier = due < core->armed_us;
 
-	if (earlier)
+	if (MQ_UNLIKELY(earlier))
 		core->armed_us = due;
 	mq_mutex_unlock(&core->lock);
-	if (earlier && core->rearm)
+	if (MQ_UNLIKELY(earlier) && core->rearm)
 		core->rearm(core->rearm_arg, due);
 	mq_tasks_run(tasks);
 }
@@ -154,7 +154,7 @@ void mq_core_fail(struct mq_call *call, mq_err err)
 	call->done(call, err);
 }
 
-int16_t mq_wire_code(mq_err err)
+MQ_HOT int16_t mq_wire_code(mq_err err)
 {
 	if (err > -200)
 		return (int16_t)err;
@@ -361,8 +361,9 @@ static mq_err read_broker_id(const struct mq_conf *conf, int *out, mq_error *err
 	int broker_id = mq_conf_int(conf, "broker.id"), node_id = mq_conf_int(conf, "node.id");
 
 	if (broker_id >= 0 && node_id >= 0 && broker_id != node_id)
-		return mq_fail(error, MQ_E_CONFIG, "broker.id is %d and node.id %d; they are one number",
-			       broker_id, node_id);
+		return mq_fail(error, MQ_E_CONFIG,
+			       "broker.id is %d and node.id %d; they are one number", broker_id,
+			       node_id);
 	*out = MQ_MAX(broker_id, node_id);
 	return MQ_OK;
 }

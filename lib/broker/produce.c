@@ -286,7 +286,7 @@ static void step_back(struct mq_produce *produce)
 	mq_core_leave(core, &tasks);
 }
 
-MQ_HOT void mq_handle_produce(struct mq_core *core, struct mq_call *call)
+static __attribute__((noinline)) void handle_any(struct mq_core *core, struct mq_call *call)
 {
 	struct mq_produce *produce = prepare(core, call);
 	struct mq_list tasks;
@@ -317,4 +317,10 @@ MQ_HOT void mq_handle_produce(struct mq_core *core, struct mq_call *call)
 		if (produce->parts[i].write)
 			mq_partition_write(produce->parts[i].partition);
 	step_back(produce);
+}
+
+MQ_HOT void mq_handle_produce(struct mq_core *core, struct mq_call *call)
+{
+	if (!mq_produce_one(core, call))
+		handle_any(core, call);
 }

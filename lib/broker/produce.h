@@ -84,6 +84,10 @@ enum mq_produce_may mq_produce_may_append(struct mq_produce_part *part, struct m
  * them then. */
 void mq_produce_join(struct mq_produce *produce, struct mq_list *tasks);
 
+/* [U] produce_one.c: takes a request of one plain batch; false: it is none, or something is
+ * the matter with it, and nothing has happened. */
+bool mq_produce_one(struct mq_core *core, struct mq_call *call);
+
 /* [U] The leader's checks and conversions of one part: sets its append's data and
  * size and ready, or fails it. */
 void mq_produce_check(struct mq_produce_part *part);

@@ -20,6 +20,7 @@ struct check {
 	struct mq_codec_scratch *scratch; /* got when first needed */
 	uint8_t *data;
 	size_t size;
+	bool stamped; /* the head is not what findings say any more */
 	struct mq_batch_findings findings;
 };
 
@@ -207,10 +208,13 @@ static mq_err run(struct check *check, mq_error *error)
 		return mq_fail(error, MQ_E_MESSAGE_TOO_LARGE,
 			       "the batch has %zu bytes, the topic allows %lld", check->size,
 			       (long long)conf->max_message_bytes);
+	check->stamped = true;
 	if (conf->log_append_time)
 		mq_batch_set_log_append_time(check->data, part->produce->now_ms);
 	else if (check->findings.max_timestamp != check->findings.batch.max_timestamp)
 		mq_batch_set_max_timestamp(check->data, check->findings.max_timestamp);
+	else
+		check->stamped = false;
 	return MQ_OK;
 }
 
@@ -254,4 +258,6 @@ MQ_HOT void mq_produce_check(struct mq_produce_part *part)
 	}
 	part->append.log.data = check.data;
 	part->append.log.size = (uint32_t)check.size;
+	part->append.log.parsed = !check.stamped;
+	part->append.log.first = check.findings.batch;
 }

@@ -108,7 +108,8 @@ void mq_topic_ref(struct mq_topic *topic)
 
 MQ_HOT void mq_topic_unref(struct mq_core *core, struct mq_topic *topic)
 {
-	if (!topic || atomic_fetch_sub_explicit(&topic->refs, 1, memory_order_acq_rel) > 1)
+	if (MQ_LIKELY(!topic ||
+		      atomic_fetch_sub_explicit(&topic->refs, 1, memory_order_acq_rel) > 1))
 		return;
 	if (topic->retired)
 		topic->retired(core, topic);

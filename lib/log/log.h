@@ -100,6 +100,7 @@ struct mq_append {
 	enum mq_append_origin origin;
 	int32_t leader_epoch;
 	int64_t now_ms; /* wall clock */
+	bool parsed;    /* it is one batch, and first is its head as it is now */
 
 	/* Set by mq_log_append(). duplicate: this batch of an idempotent producer
 	 * is in the log already, at these offsets; it was not queued. (A repetition
@@ -113,13 +114,13 @@ struct mq_append {
 	struct mq_list node; /* on the log's queue, then on the list of done ones */
 	void *owner;         /* the caller's */
 
-	/* Private: a repetition of a batch that is still queued; how many batches
-	 * and markers these are; their greatest timestamp and epoch; and the first
-	 * of them, so that it is not parsed at each step. */
+	/* The first batch, so that it is not parsed at each step; and private: a
+	 * repetition of a batch that is still queued; how many batches and markers these
+	 * are; their greatest timestamp and epoch. */
+	struct mq_batch first;
 	bool shadow;
 	int32_t n_batches, n_controls, last_epoch;
 	int64_t max_timestamp;
-	struct mq_batch first;
 };
 
 /* [L] Checks, reserves offsets, queues. Errors: the sequence errors of

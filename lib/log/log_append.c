@@ -12,7 +12,7 @@
 
 bool mq_log_marker(const struct mq_batch *batch, struct mq_control *control)
 {
-	return mq_batch_is_control(batch) && batch->record_count > 0 &&
+	return MQ_UNLIKELY(mq_batch_is_control(batch)) && batch->record_count > 0 &&
 	       mq_control_parse(batch, control, NULL) == MQ_OK &&
 	       (control->type == MQ_CONTROL_ABORT || control->type == MQ_CONTROL_COMMIT);
 }
@@ -29,32 +29,55 @@ bool mq_log_next_batch(struct mq_batch_iter *it, struct mq_batch *batch, struct 
 /* A control batch that is no marker changes no producer. */
 static bool counts(const struct mq_batch *batch, bool is_marker)
 {
-	return mq_batch_has_producer_id(batch) && (is_marker || !mq_batch_is_control(batch));
+	return MQ_UNLIKELY(mq_batch_has_producer_id(batch)) &&
+	       (is_marker || !mq_batch_is_control(batch));
 }
 
 /* The batches of an append that was examined, one after the other. */
 struct walk {
 	struct mq_batch_iter it;
-	struct mq_batch batch;
+	const struct mq_batch *batch;
+	struct mq_batch own; /* batch points here behind the first one */
 	struct mq_control control;
 	bool is_marker;
 };
 
 static bool walk_next(struct walk *walk)
 {
-	return walk->it.at < walk->it.end &&
-	       mq_log_next_batch(&walk->it, &walk->batch, &walk->control, &walk->is_marker);
+	if (MQ_LIKELY(walk->it.at >= walk->it.end))
+		return false;
+	walk->batch = &walk->own;
+	return mq_log_next_batch(&walk->it, &walk->own, &walk->control, &walk->is_marker);
 }
 
 static void walk_first(struct walk *walk, const struct mq_append *append)
 {
-	walk->batch = append->first;
-	walk->is_marker = mq_log_marker(&walk->batch, &walk->control);
-	mq_batch_iter_init(&walk->it, (const uint8_t *)append->data + walk->batch.size,
-			   append->size - walk->batch.size);
+	walk->batch = &append->first;
+	walk->is_marker = mq_log_marker(walk->batch, &walk->control);
+	mq_batch_iter_init(&walk->it, (const uint8_t *)append->data + walk->batch->size,
+			   append->size - walk->batch->size);
 }
 
 /* --- what append checks ------------------------------------------------------ */
+
+/* The same as examine() for what nearly always comes: one batch of a client, parsed. */
+static mq_err examine_one(struct mq_log *log, struct mq_append *append)
+{
+	const struct mq_batch *batch = &append->first;
+
+	if (mq_batch_is_control(batch))
+		return MQ_E_INVALID_RECORD;
+	if (mq_batch_has_producer_id(batch) &&
+	    mq_producers_prepare(&log->producers, batch) != MQ_OK)
+		return MQ_E_NOMEM;
+	append->n_batches = 1;
+	append->n_controls = 0;
+	append->last_epoch = append->leader_epoch;
+	append->max_timestamp = MQ_MAX(MQ_NO_TIMESTAMP, batch->max_timestamp);
+	append->base_offset = log->next_offset;
+	append->last_offset = log->next_offset + batch->last_offset_delta;
+	return MQ_OK;
+}
 
 /* A run of batches as it came, its offsets not yet final: the totals, and room
  * for what they will change. */
@@ -66,6 +89,8 @@ static mq_err examine(struct mq_log *log, struct mq_append *append)
 	struct mq_batch batch;
 	bool is_marker;
 
+	if (MQ_LIKELY(append->parsed && append->origin == MQ_APPEND_CLIENT))
+		return examine_one(log, append);
 	append->n_batches = append->n_controls = 0;
 	append->last_epoch =
 	    append->origin == MQ_APPEND_REPLICA ? MQ_NO_LEADER_EPOCH : append->leader_epoch;
@@ -128,8 +153,8 @@ static void reserve(struct mq_log *log, struct mq_append *append)
 	}
 	walk_first(&walk, append);
 	do {
-		if (counts(&walk.batch, walk.is_marker))
-			mq_producers_reserve(&log->producers, &walk.batch,
+		if (counts(walk.batch, walk.is_marker))
+			mq_producers_reserve(&log->producers, walk.batch,
 					     walk.is_marker ? &walk.control : NULL);
 	} while (walk_next(&walk));
 	log->next_offset = append->last_offset + 1;
@@ -205,7 +230,7 @@ MQ_HOT mq_err mq_log_append_begin(struct mq_log *log, struct mq_append *append, 
 	append_init(append);
 	mq_log_lock(log);
 	err = append_locked(log, append);
-	if (err == MQ_OK)
+	if (MQ_LIKELY(err == MQ_OK))
 		*writer = write_begin_locked(log);
 	mq_log_unlock(log);
 	return err;
@@ -250,22 +275,15 @@ static MQ_HOT bool needs_roll(const struct mq_log *log, const struct mq_segment 
 	return waited > conf->segment_ms - active->jitter_ms;
 }
 
-/* Room in memory for what publishing these appends will add. */
-static bool reserve_room(struct mq_log *log, struct mq_segment *active)
+/* Room in memory for what publishing so many batches will add. */
+static bool reserve_room(struct mq_log *log, struct mq_segment *active, uint32_t n,
+			 uint32_t controls)
 {
-	const struct mq_list *node;
-	uint32_t n = 0, controls = 0;
-
-	mq_list_each (node, &log->write.appends) {
-		const struct mq_append *a = mq_list_entry(node, struct mq_append, node);
-
-		n += (uint32_t)a->n_batches;
-		controls += (uint32_t)a->n_controls;
-	}
 	return mq_index_reserve(&active->index, n) && mq_index_reserve(&active->time, n + 1) &&
 	       mq_index_reserve(&active->txn, controls) && mq_epochs_reserve(&log->epochs, n);
 }
 
+/* These appends begin an epoch: the checkpoint as it will be. */
 static MQ_COLD bool make_epochs(struct mq_log *log)
 {
 	struct mq_epochs epochs = {0};
@@ -288,20 +306,6 @@ static MQ_COLD bool make_epochs(struct mq_log *log)
 	mq_epochs_encode(&epochs, &log->write.epochs);
 	mq_epochs_deinit(&epochs);
 	return !log->write.epochs.failed;
-}
-
-/* When these appends begin an epoch: the checkpoint as it will be. */
-static bool plan_epochs(struct mq_log *log)
-{
-	const struct mq_list *node;
-
-	mq_list_each (node, &log->write.appends) {
-		const struct mq_append *a = mq_list_entry(node, struct mq_append, node);
-
-		if (!a->shadow && mq_epochs_is_new(&log->epochs, a->last_epoch))
-			return make_epochs(log);
-	}
-	return true;
 }
 
 static struct mq_append *queue_front(const struct mq_log *log)
@@ -330,22 +334,30 @@ static int plan_write(struct mq_log *log)
 {
 	struct mq_segment *active = mq_log_active(log);
 	struct mq_write *w = &log->write;
+	uint32_t n = 0, controls = 0;
+	bool begins_epoch = false;
 	struct mq_append *a;
 
 	w->segment = active;
 	w->position = active->size;
 	while ((a = queue_front(log)) && w->n < MQ_WRITE_APPENDS_MAX) {
 		if (!a->shadow) {
-			if (w->n &&
+			if (MQ_UNLIKELY(w->n) &&
 			    (w->size + a->size > MQ_WRITE_BYTES_MAX || needs_roll(log, active, a)))
 				break;
 			w->n++;
 			w->size += a->size;
+			n += (uint32_t)a->n_batches;
+			controls += (uint32_t)a->n_controls;
+			begins_epoch =
+			    begins_epoch || mq_epochs_is_new(&log->epochs, a->last_epoch);
 		}
 		mq_list_remove(&a->node);
 		mq_list_push(&w->appends, &a->node);
 	}
-	return reserve_room(log, active) && plan_epochs(log) ? 0 : -ENOMEM;
+	return reserve_room(log, active, n, controls) && (!begins_epoch || make_epochs(log))
+		   ? 0
+		   : -ENOMEM;
 }
 
 /* Starts a new segment when there is none or the first append does not fit. The
@@ -357,11 +369,11 @@ static int roll_if_needed(struct mq_log *log)
 	int64_t base_offset, now_ms;
 	int rc;
 
-	while (log->busy)
+	while (MQ_UNLIKELY(log->busy))
 		mq_cond_wait(&log->unbusy, &log->mutex, MQ_NEVER_US);
 	active = mq_log_active(log);
 	a = queue_first_write(log);
-	if (!a || (active && !active->sealed && !needs_roll(log, active, a)))
+	if (MQ_LIKELY(!a || (active && !active->sealed && !needs_roll(log, active, a))))
 		return 0;
 	base_offset = a->base_offset;
 	now_ms = a->now_ms;
@@ -406,7 +418,7 @@ static MQ_HOT int write_planned(struct mq_log *log)
 	struct mq_file *file;
 	int rc;
 
-	if (w->n == 0)
+	if (MQ_UNLIKELY(w->n == 0))
 		return 0;
 	rc = mq_segment_file(w->segment, MQ_SEGMENT_LOG, MQ_OPEN_WRITE, &file);
 	if (rc < 0)
@@ -418,7 +430,7 @@ static MQ_HOT int write_planned(struct mq_log *log)
 		if (rc == -ENOSPC || rc == -EDQUOT)
 			rc = 0;
 	}
-	if (rc < 0)
+	if (MQ_UNLIKELY(rc < 0))
 		w->tail_unknown = mq_env_truncate(log->env, file, w->position) < 0;
 	return rc;
 }
@@ -440,12 +452,12 @@ MQ_HOT void mq_log_write_run(struct mq_log *log)
 	rc = roll_if_needed(log);
 	if (rc == 0)
 		rc = log->failed ? -EIO : 0;
-	if (rc == 0 && mq_log_active(log))
+	if (MQ_LIKELY(rc == 0 && mq_log_active(log)))
 		rc = plan_write(log);
 	else if (rc == 0)
 		mq_list_append(&log->write.appends, &log->queue); /* only shadows */
 	mq_log_unlock(log);
-	if (rc == 0 && log->write.epochs.size)
+	if (MQ_UNLIKELY(rc == 0 && log->write.epochs.size))
 		rc = write_epochs(log);
 	if (rc == 0)
 		rc = write_planned(log);
@@ -489,13 +501,13 @@ static void publish(struct mq_log *log)
 		const struct mq_append *a = mq_list_entry(node, struct mq_append, node);
 		struct walk walk;
 
-		if (a->shadow)
+		if (MQ_UNLIKELY(a->shadow))
 			continue;
 		if (log->end_offset <= log->flushed_offset)
 			log->unflushed_since_ms = a->now_ms;
 		walk_first(&walk, a);
 		do {
-			publish_batch(log, w->segment, &walk.batch,
+			publish_batch(log, w->segment, walk.batch,
 				      walk.is_marker ? &walk.control : NULL);
 		} while (walk_next(&walk));
 		w->segment->mtime_ms = MQ_MAX(w->segment->mtime_ms, a->now_ms);
@@ -531,7 +543,7 @@ static MQ_HOT void write_end_locked(struct mq_log *log, struct mq_list *done)
 	struct mq_list *node;
 
 	assert(log->writing);
-	if (w->errnum == 0)
+	if (MQ_LIKELY(w->errnum == 0))
 		publish(log);
 	else
 		take_back(log);
@@ -539,7 +551,7 @@ static MQ_HOT void write_end_locked(struct mq_log *log, struct mq_list *done)
 		mq_list_entry(node, struct mq_append, node)->err =
 		    w->errnum ? MQ_E_KAFKA_STORAGE_ERROR : MQ_OK;
 	mq_list_append(done, &w->appends);
-	if (w->epochs.data)
+	if (MQ_UNLIKELY(w->epochs.data != NULL))
 		mq_buf_deinit(&w->epochs);
 	w->n = 0;
 	w->size = 0;

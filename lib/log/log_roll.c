@@ -37,7 +37,7 @@ int mq_log_create_segment(struct mq_log *log, struct mq_segment *segment)
 /* The writer alone changes tails, so they can be read without the mutex here. */
 static bool is_due(const struct mq_index *index, bool all)
 {
-	return index->n_tail > 0 && (all || index->n_tail >= MQ_INDEX_TAIL_MAX);
+	return MQ_UNLIKELY(index->n_tail >= MQ_INDEX_TAIL_MAX) || (all && index->n_tail > 0);
 }
 
 static MQ_COLD int spill(struct mq_log *log, struct mq_segment *segment, enum mq_segment_kind kind,

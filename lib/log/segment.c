@@ -123,7 +123,7 @@ MQ_HOT int mq_segment_file(struct mq_segment *segment, enum mq_segment_kind kind
 
 	mq_mutex_lock(&segment->files_mutex);
 	assert(atomic_load(&segment->pins) > 0 || segment->keep_open);
-	if (!segment->files[kind])
+	if (MQ_UNLIKELY(!segment->files[kind]))
 		rc = open_file(segment, kind, flags);
 	if (rc == 0)
 		*out = segment->files[kind];
@@ -268,7 +268,7 @@ static void add_time_entry(struct mq_segment *segment)
 MQ_HOT void mq_segment_count(struct mq_segment *segment, const struct mq_appended *appended,
 			     int64_t interval)
 {
-	if (appended->position == 0) {
+	if (MQ_UNLIKELY(appended->position == 0)) {
 		segment->first_timestamp = appended->max_timestamp;
 		segment->first_known = true;
 	}
@@ -276,7 +276,7 @@ MQ_HOT void mq_segment_count(struct mq_segment *segment, const struct mq_appende
 		segment->max_timestamp = appended->max_timestamp;
 		segment->max_timestamp_offset = appended->max_timestamp_offset;
 	}
-	if (segment->bytes_since_entry > interval) {
+	if (MQ_UNLIKELY(segment->bytes_since_entry > interval)) {
 		mq_offset_entry_put(mq_index_add(&segment->index), segment->base_offset,
 				    appended->last_offset, appended->position);
 		add_time_entry(segment);

@@ -260,7 +260,8 @@ MQ_HOT bool mq_store_may_append(struct mq_store *store, struct mq_log *log,
 	dir->appended += MQ_MAX(marks.size - sl->size_seen, 0);
 	sl->size_seen = marks.size;
 	mq_store_touch(store, sl, now_us);
-	if (marks.end_offset - marks.flushed_offset >= mq_log_conf(log)->flush_messages) {
+	if (MQ_UNLIKELY(marks.end_offset - marks.flushed_offset >=
+			mq_log_conf(log)->flush_messages)) {
 		sl->upkeep_due_us = now_us;
 		mq_store_arm(store, MQ_JOB_UPKEEP, now_us);
 	}
@@ -269,7 +270,7 @@ MQ_HOT bool mq_store_may_append(struct mq_store *store, struct mq_log *log,
 	look = store->args.free_bytes_min > 0 && mq_room_for(dir->room, origin) &&
 	       (dir->appended > step || now_us - dir->looked_us > MQ_STORE_FULL_LOOK_US);
 	mq_mutex_unlock(&store->mutex);
-	if (look)
+	if (MQ_UNLIKELY(look))
 		mq_store_dir_look(dir, now_us);
 	return mq_room_for(dir->room, origin) && !dir->failed && !mq_log_failed(log);
 }

@@ -106,11 +106,11 @@ MQ_HOT void mq_store_touch(struct mq_store *store, struct mq_store_log *sl, int6
 {
 	const struct mq_store_args *args = &store->args;
 
-	if (store->jobs[MQ_JOB_CHECKPOINT].due_us == INT64_MAX)
+	if (MQ_UNLIKELY(store->jobs[MQ_JOB_CHECKPOINT].due_us == INT64_MAX))
 		mq_store_arm(
 		    store, MQ_JOB_CHECKPOINT,
 		    after_ms(now_us, MQ_MIN(args->flush_checkpoint_ms, args->start_checkpoint_ms)));
-	if (store->jobs[MQ_JOB_HW].due_us == INT64_MAX)
+	if (MQ_UNLIKELY(store->jobs[MQ_JOB_HW].due_us == INT64_MAX))
 		mq_store_arm(store, MQ_JOB_HW, after_ms(now_us, args->hw_checkpoint_ms));
 	arm_upkeep(store, sl, now_us);
 }

@@ -13,7 +13,7 @@
 
 MQ_HOT void mq_tasks_run(struct mq_list *tasks)
 {
-	while (!mq_list_empty(tasks)) {
+	while (MQ_UNLIKELY(!mq_list_empty(tasks))) {
 		struct mq_task *task = mq_list_entry(tasks->next, struct mq_task, node);
 
 		mq_list_remove(&task->node);
@@ -159,6 +159,8 @@ static MQ_HOT void fire_list(struct mq_list *list, int64_t upto, mq_err err, str
 	struct mq_list due;
 	struct mq_waiter *waiter;
 
+	if (MQ_LIKELY(mq_list_empty(list)))
+		return;
 	mq_list_init(&due);
 	while (!mq_list_empty(list)) {
 		waiter = mq_list_entry(list->next, struct mq_waiter, node);
@@ -238,7 +240,7 @@ static void flush_submit(struct mq_task *task)
 static MQ_HOT void fire_moved(struct mq_partition *partition, const struct mq_log_marks *marks,
 			      struct mq_list *tasks)
 {
-	if (mq_log_failed(partition->log)) {
+	if (MQ_UNLIKELY(mq_log_failed(partition->log))) {
 		fire_all(partition, MQ_E_KAFKA_STORAGE_ERROR, tasks);
 		return;
 	}
@@ -299,9 +301,9 @@ static MQ_HOT void settle(struct mq_partition_append *append, const struct mq_lo
 		mark = MQ_MARK_FLUSHED;
 	append->waiter.offset = append->log.last_offset + 1;
 	append->waiter.fire = append_fire;
-	if (partition->lost)
+	if (MQ_UNLIKELY(partition->lost))
 		append->done(append, partition->lost, tasks);
-	else if (mark_value(partition, marks, mark) >= append->waiter.offset)
+	else if (MQ_LIKELY(mark_value(partition, marks, mark) >= append->waiter.offset))
 		append_fire(&append->waiter, MQ_OK, tasks);
 	else
 		mq_partition_wait(partition, mark, &append->waiter);
@@ -314,11 +316,11 @@ MQ_HOT mq_err mq_partition_append(struct mq_partition *partition,
 	mq_err err = mq_partition_check(partition, -1);
 	struct mq_log_marks marks;
 
-	if (err)
+	if (MQ_UNLIKELY(err))
 		return err;
 	if (partition->n_isr < append->isr_min)
 		return MQ_E_NOT_ENOUGH_REPLICAS;
-	if (!partition->shard->may_append(partition, append->log.origin))
+	if (MQ_UNLIKELY(!partition->shard->may_append(partition, append->log.origin)))
 		return MQ_E_KAFKA_STORAGE_ERROR;
 	append->partition = partition;
 	append->log.leader_epoch = partition->leader_epoch;
@@ -329,7 +331,7 @@ MQ_HOT mq_err mq_partition_append(struct mq_partition *partition,
 	err = mq_log_append_begin(partition->log, &append->log, write);
 	if (err)
 		return err;
-	if (append->log.duplicate) {
+	if (MQ_UNLIKELY(append->log.duplicate)) {
 		mq_log_marks(partition->log, &marks);
 		partition->start_offset = marks.start_offset;
 		settle(append, &marks, tasks);
@@ -355,7 +357,7 @@ static bool publish(struct mq_partition *partition, struct mq_list *tasks)
 		    mq_container_of(log, struct mq_partition_append, log);
 
 		mq_list_remove(&log->node);
-		if (log->err)
+		if (MQ_UNLIKELY(log->err))
 			append->done(append, log->err, tasks);
 		else
 			settle(append, &marks, tasks);
