@@ -285,7 +285,7 @@ MQ_HOT mq_err mq_acc_open(struct mq_acc *acc, struct mq_acc_part *part, size_t s
 	return MQ_OK;
 }
 
-static size_t put(struct mq_builder *builder, const mq_record *record, int64_t timestamp)
+static MQ_HOT size_t put(struct mq_builder *builder, const mq_record *record, int64_t timestamp)
 {
 	/* The public header and the builder's are the same two runs of bytes. */
 	_Static_assert(sizeof(mq_header) == sizeof(struct mq_header_view) &&

@@ -284,8 +284,8 @@ static inline void mq_acc_count(struct mq_acc *acc, struct mq_acc_batch *batch,
 	acc->counters.bytes_queued += size;
 }
 
-/* mq_acc_append() for what most records are: short, without headers, not the first
- * one of their batch. False: this one is not, or there is no room. */
+/* mq_acc_append() for what most records are: short and without headers. False: this one is not, or
+ * there is no room. */
 static inline bool mq_acc_append_short(struct mq_acc *acc, struct mq_acc_batch *batch,
 				       const mq_record *record, int64_t timestamp, mq_sent_cb *done,
 				       void *arg)
@@ -380,8 +380,13 @@ int64_t mq_acc_backoff_us(struct mq_acc *acc, uint32_t failures);
 /* --- sequences (sequence.c) -------------------------------------------------------- */
 
 /* Whether the first batch of the queue may be sent now. */
-bool mq_acc_may_send(const struct mq_acc *acc, const struct mq_acc_part *part,
-		     const struct mq_acc_batch *batch);
+bool mq_acc_may_send_numbered(const struct mq_acc *acc, const struct mq_acc_part *part,
+			      const struct mq_acc_batch *batch);
+static inline bool mq_acc_may_send(const struct mq_acc *acc, const struct mq_acc_part *part,
+				   const struct mq_acc_batch *batch)
+{
+	return !acc->settings.idempotent || mq_acc_may_send_numbered(acc, part, batch);
+}
 
 /* Gives a batch that is drained for the first time its sequence. */
 void mq_acc_number(struct mq_acc *acc, struct mq_acc_batch *batch);

@@ -27,11 +27,11 @@ MQ_HOT void mq_acc_end(struct mq_acc *acc, struct mq_acc_batch *batch)
 
 	assert(!batch->done);
 	batch->done = true;
-	if (acc->settings.transactional_id && batch->error.code != MQ_OK &&
+	if (MQ_UNLIKELY(batch->error.code != MQ_OK) && acc->settings.transactional_id &&
 	    acc->txn_failure.code == MQ_OK)
 		acc->txn_failure = batch->error;
 	mq_list_remove(&batch->sequenced);
-	if (!batch->in_request) {
+	if (MQ_UNLIKELY(!batch->in_request)) {
 		mq_list_remove(&batch->list);
 		if (mq_list_empty(&part->queue))
 			mq_list_remove(&part->active);
@@ -128,14 +128,14 @@ MQ_HOT void mq_acc_answer(struct mq_acc *acc, struct mq_acc_batch *batch,
 	bool retries_left = batch->attempts <= (uint32_t)acc->settings.retries;
 
 	batch->sent = batch->sent || answer->sent;
-	if (answer->sent && is_cut_off(answer->err))
+	if (MQ_UNLIKELY(answer->err != MQ_OK) && answer->sent && is_cut_off(answer->err))
 		acc->counters.batches_cut_off++;
 	/* The broker had it already: that it is there is what was wanted. */
-	if (answer->err == MQ_OK || answer->err == MQ_E_DUPLICATE_SEQUENCE_NUMBER) {
+	if (MQ_LIKELY(answer->err == MQ_OK) || answer->err == MQ_E_DUPLICATE_SEQUENCE_NUMBER) {
 		acc->last_failure.code = MQ_OK;
 		if (batch->producer_id >= 0)
 			mq_acc_acked(batch, answer->base_offset);
-		if (!batch->done) {
+		if (MQ_LIKELY(!batch->done)) {
 			batch->base_offset = answer->base_offset;
 			batch->append_time = answer->append_time;
 			batch->error.code = MQ_OK;

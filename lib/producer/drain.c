@@ -33,10 +33,10 @@ static MQ_HOT int64_t ready_us(const struct mq_acc *acc, const struct mq_acc_par
 	const struct mq_acc_batch *batch = first(part);
 
 	/* One at a time means one a partition, also while its leader moves. */
-	if (acc->settings.in_flight_max == 1 && part->in_flight > 0)
+	if (MQ_UNLIKELY(acc->settings.in_flight_max == 1 && part->in_flight > 0))
 		return INT64_MAX;
-	if (!part->leader || part->leader->in_flight >= acc->settings.in_flight_max ||
-	    !mq_acc_may_send(acc, part, batch))
+	if (MQ_UNLIKELY(!part->leader || part->leader->in_flight >= acc->settings.in_flight_max ||
+			!mq_acc_may_send(acc, part, batch)))
 		return INT64_MAX;
 	return MQ_MAX(lingered_us(acc, batch), batch->retry_us);
 }
@@ -52,7 +52,7 @@ static void take_first(struct mq_acc *acc, struct mq_acc_part *part, struct mq_l
 	batch->full = true;
 	batch->in_request = true;
 	part->in_flight++;
-	if (batch->attempts++ > 0)
+	if (MQ_UNLIKELY(batch->attempts++ > 0))
 		acc->counters.batches_retried++;
 	if (acc->settings.idempotent && batch->producer_id < 0)
 		mq_acc_number(acc, batch);
@@ -74,21 +74,22 @@ MQ_HOT struct mq_acc_broker *mq_acc_drain(struct mq_acc *acc, int64_t now_us,
 		const struct mq_acc_batch *batch = first(part);
 		size_t more = batch->bytes.data ? batch->bytes.size : batch->builder.size;
 
-		if ((broker && part->leader != broker) || ready_us(acc, part) > now_us)
+		if (MQ_UNLIKELY((broker && part->leader != broker) || ready_us(acc, part) > now_us))
 			continue;
-		if (broker && size + more > acc->settings.request_max)
+		if (MQ_UNLIKELY(broker) && size + more > acc->settings.request_max)
 			break;
 		broker = part->leader;
 		size += more;
 		take_first(acc, part, batches);
 		/* The next request begins with those that had no turn in this one. */
-		if (!mq_list_empty(&part->active)) {
+		if (MQ_UNLIKELY(!mq_list_empty(&part->active))) {
 			mq_list_remove(&part->active);
 			mq_list_push(&taken, &part->active);
 		}
 	}
-	mq_list_append(&acc->active, &taken);
-	if (broker)
+	if (MQ_UNLIKELY(!mq_list_empty(&taken)))
+		mq_list_append(&acc->active, &taken);
+	if (MQ_LIKELY(broker != NULL))
 		broker->in_flight++;
 	return broker;
 }
@@ -98,7 +99,7 @@ MQ_HOT mq_err mq_acc_close_batch(struct mq_acc_batch *batch, struct mq_codec_scr
 {
 	const struct mq_batch_spec *spec = &batch->builder.spec;
 
-	if (!batch->bytes.data)
+	if (MQ_LIKELY(!batch->bytes.data))
 		return mq_builder_close(&batch->builder, scratch, &batch->bytes, error);
 	/* A broker in this process has put its offsets in. */
 	mq_batch_set_base_offset(batch->memory, 0);
@@ -159,7 +160,7 @@ MQ_HOT void mq_acc_step(struct mq_acc *acc, int64_t now_us)
 	mq_list_each_safe (it, tmp, &acc->all) {
 		struct mq_acc_batch *batch = mq_list_entry(it, struct mq_acc_batch, all);
 
-		if (!mq_acc_is_expired(acc, batch, now_us))
+		if (MQ_LIKELY(!mq_acc_is_expired(acc, batch, now_us)))
 			break;
 		if (!batch->done)
 			expire(acc, batch, now_us);

@@ -268,8 +268,7 @@ mq_err mq_prod_check_record(const mq_record *record, mq_error *error)
 }
 
 /* The size of a batch for this record alone; 0 with error: it is too big. */
-static MQ_HOT size_t batch_size(const struct mq_producer *p, const mq_record *record,
-				mq_error *error)
+static size_t batch_size(const struct mq_producer *p, const mq_record *record, mq_error *error)
 {
 	const struct mq_producer_settings *s = &p->acc.settings;
 	size_t size = mq_builder_batch_size_one(record->key, record->value,
@@ -282,6 +281,19 @@ static MQ_HOT size_t batch_size(const struct mq_producer *p, const mq_record *re
 		size > s->request_max ? "max.request.size" : "buffer.memory",
 		size > s->request_max ? s->request_max : s->memory_max);
 	return 0;
+}
+
+/* Room in a batch for this record alone; 0 with error: it is too big. Exact only where
+ * that is more than a batch has anyway. */
+static inline size_t room_for(const struct mq_producer *p, const mq_record *record, mq_error *error)
+{
+	const struct mq_producer_settings *s = &p->acc.settings;
+	size_t size = record->key.size + record->value.size + MQ_BATCH_ONE_OVERHEAD;
+
+	if (MQ_LIKELY(record->n_headers == 0 && size <= s->batch_size && size <= s->request_max &&
+		      size <= s->memory_max))
+		return size;
+	return batch_size(p, record, error);
 }
 
 /* Anything from here on is measured before it is taken. */
@@ -311,11 +323,11 @@ static void opened(struct mq_producer *p, struct mq_acc_part *part, struct mq_ac
 	int64_t due_us = batch->opened_us + (ready ? 0 : s->linger_us);
 
 	/* The answers of a broker that has its fill of requests come first. */
-	if (part->leader && part->leader->in_flight >= s->in_flight_max) {
+	if (MQ_UNLIKELY(part->leader && part->leader->in_flight >= s->in_flight_max)) {
 		ready = false;
 		due_us = mq_acc_stale_us(&p->acc, batch);
 	}
-	if (p->direct_name[0] && ready)
+	if (MQ_LIKELY(p->direct_name[0] && ready))
 		mq_prod_pump(p);
 	else if (due_us < p->timer_us)
 		mq_prod_wake(p);
@@ -388,7 +400,7 @@ static mq_err put(struct mq_producer *p, struct mq_acc_part *part, const mq_reco
 static mq_err put_somewhere(struct mq_producer *p, struct mq_acc_part *part,
 			    const mq_record *record, mq_sent_cb *done, void *arg, mq_error *error)
 {
-	size_t size = batch_size(p, record, error);
+	size_t size = room_for(p, record, error);
 	int64_t at_us = now_us(p), deadline_us = at_us + block_us(p);
 	mq_err err;
 
@@ -408,7 +420,7 @@ static mq_err put_somewhere(struct mq_producer *p, struct mq_acc_part *part,
 			return err;
 		at_us = now_us(p);
 	}
-	if (err == MQ_OK)
+	if (err == MQ_OK && !put_short(p, part, record, done, arg))
 		err = put(p, part, record, done, arg);
 	if (err == MQ_OK)
 		opened(p, part, mq_acc_open_batch(part));
@@ -430,9 +442,11 @@ static MQ_HOT __attribute__((noinline)) mq_err put_any(struct mq_producer *p,
 						       const mq_record *record, mq_sent_cb *done,
 						       void *arg, mq_error *error)
 {
-	mq_err err = put(p, part, record, done, arg);
+	mq_err err = MQ_E_FULL;
 
-	if (err == MQ_E_FULL)
+	if (mq_acc_open_batch(part))
+		err = put(p, part, record, done, arg);
+	if (MQ_LIKELY(err == MQ_E_FULL))
 		err = put_somewhere(p, part, record, done, arg, error);
 	if (err == MQ_E_NOMEM)
 		mq_fail(error, err, "out of memory");

@@ -114,6 +114,9 @@ void mq_prod_wake(struct mq_producer *p);
  * held, and given up meanwhile. */
 void mq_prod_report(struct mq_producer *p);
 
+/* Memory was freed: tells who waits for it, now or in a moment. The lock is held. */
+void mq_prod_freed(struct mq_producer *p);
+
 /* Whether the calling thread is inside a callback of this producer. */
 bool mq_prod_is_reporter(const struct mq_producer *p);
 

@@ -22,11 +22,6 @@
 /* How long one wait for a broker in this process takes at the end. */
 #define CANCEL_STEP_US 10000
 
-/* Who waits for memory is woken when this much of it is free, or some time after
- * less is: to be woken costs more than what a small batch takes. */
-#define ROOM_SHARE 4 /* a quarter */
-#define ROOM_US    5000
-
 /* What the answer to a request of few partitions takes. */
 #define DIRECT_MEMORY 2048
 
@@ -46,6 +41,7 @@ struct mq_produce_call {
 	struct mq_produce_request_partition *parts;
 	struct mq_piece *pieces;
 	size_t n, capacity;
+	bool is_one; /* request is filled in for one batch: only which one changes */
 
 	_Atomic int direct; /* enum direct_state */
 	bool is_direct;
@@ -81,8 +77,9 @@ static bool call_reserve(struct mq_produce_call *call, size_t n)
 	size_t capacity = MQ_MAX(n, call->capacity * 2);
 	bool ok = true;
 
-	if (n <= call->capacity)
+	if (MQ_LIKELY(n <= call->capacity))
 		return true;
+	call->is_one = false;
 	call->by_topic = grown(call->by_topic, capacity, sizeof(struct mq_acc_batch *), &ok);
 	call->topics = grown(call->topics, capacity, sizeof(*call->topics), &ok);
 	call->parts = grown(call->parts, capacity, sizeof(*call->parts), &ok);
@@ -113,47 +110,64 @@ static mq_err call_list(struct mq_produce_call *call)
 	call->n = 0;
 	mq_list_each (it, &call->batches)
 		call->by_topic[call->n++] = mq_list_entry(it, struct mq_acc_batch, list);
-	if (n > 1)
+	if (MQ_UNLIKELY(n > 1))
 		qsort(call->by_topic, n, sizeof(struct mq_acc_batch *), order);
 	return MQ_OK;
 }
 
-/* Closes the batches and fills the request in; without the lock. */
-static mq_err call_fill(struct mq_produce_call *call, mq_error *error)
+/* The parts of the request that are the same whatever a batch holds. */
+static void call_shape(struct mq_produce_call *call)
 {
 	const struct mq_producer_settings *s = &call->p->acc.settings;
 	struct mq_produce_request *request = &call->request;
 	struct mq_produce_request_topic *topic = NULL;
-	mq_err err = call_list(call);
 
-	if (err != MQ_OK)
-		return mq_fail(error, err, "out of memory");
 	mq_set_defaults(mq_produce_request, request);
 	request->acks = s->acks;
 	request->transactional_id = mq_str(s->transactional_id);
 	request->timeout_ms = s->request_ms;
 	request->topic_data = call->topics;
 	for (size_t i = 0; i < call->n; i++) {
-		struct mq_acc_batch *batch = call->by_topic[i];
+		const struct mq_acc_batch *batch = call->by_topic[i];
 		struct mq_produce_request_partition *part = &call->parts[i];
 
-		err = mq_acc_close_batch(batch, &call->p->scratch, error);
-		if (err != MQ_OK)
-			return err;
 		if (i == 0 || call->by_topic[i - 1]->part->topic != batch->part->topic) {
 			topic = &call->topics[request->n_topic_data++];
 			mq_set_defaults(mq_produce_request_topic, topic);
-			topic->name =
-			    mq_mem(batch->part->topic->name, batch->part->topic->name_size);
 			topic->partition_data = part;
 		}
 		topic->n_partition_data++;
 		mq_set_defaults(mq_produce_request_partition, part);
-		part->index = batch->part->index;
-		call->pieces[i] =
-		    (struct mq_piece){.data = batch->bytes.data, .size = batch->bytes.size};
 		part->records.pieces = &call->pieces[i];
 		part->records.n_pieces = 1;
+	}
+	call->is_one = call->n == 1;
+}
+
+/* Closes the batches and fills the request in; without the lock. */
+static MQ_HOT mq_err call_fill(struct mq_produce_call *call, mq_error *error)
+{
+	struct mq_produce_request_topic *topic;
+	mq_err err = call_list(call);
+
+	if (MQ_UNLIKELY(err != MQ_OK))
+		return mq_fail(error, err, "out of memory");
+	if (MQ_UNLIKELY(!call->is_one || call->n != 1))
+		call_shape(call);
+	topic = call->topics;
+	for (size_t i = 0; i < call->n; i++) {
+		struct mq_acc_batch *batch = call->by_topic[i];
+		const struct mq_acc_part *part = batch->part;
+
+		err = mq_acc_close_batch(batch, &call->p->scratch, error);
+		if (MQ_UNLIKELY(err != MQ_OK))
+			return err;
+		if (MQ_UNLIKELY(i > 0) && call->by_topic[i - 1]->part->topic != part->topic)
+			topic++;
+		topic->name = mq_mem(part->topic->name, part->topic->name_size);
+		call->parts[i].index = part->index;
+		call->pieces[i] =
+		    (struct mq_piece){.data = batch->bytes.data, .size = batch->bytes.size};
 	}
 	return MQ_OK;
 }
@@ -176,7 +190,7 @@ static struct mq_acc_batch *find(struct mq_produce_call *call, size_t guess, mq_
 				 int32_t index)
 {
 	for (size_t i = 0; i < call->n; i++) {
-		size_t at = (guess + i) % call->n;
+		size_t at = guess + i < call->n ? guess + i : (guess + i) % call->n;
 		struct mq_acc_batch *batch = call->by_topic[at];
 
 		if (batch && batch->part->index == index &&
@@ -219,25 +233,12 @@ static MQ_HOT void take_partition(struct mq_produce_call *call, size_t guess, mq
 				       .log_start = r->log_start_offset,
 				       .sent = true};
 
-	if (!batch)
+	if (MQ_UNLIKELY(!batch))
 		return;
-	if (answer.err != MQ_OK)
+	if (MQ_UNLIKELY(answer.err != MQ_OK))
 		take_failure(&call->p->acc, batch, &answer, r, now_us);
 	else
 		mq_acc_answer(&call->p->acc, batch, &answer, now_us);
-}
-
-/* Memory was freed. */
-static void freed(struct mq_producer *p)
-{
-	size_t max = p->acc.settings.memory_max;
-
-	if (p->acc.n_blocked == 0)
-		return;
-	if (p->direct_name[0] || p->acc.memory_used <= max - max / ROOM_SHARE)
-		mq_prod_tell_room(p);
-	else if (p->room_us == INT64_MAX)
-		p->room_us = mq_env_now_us(p->env) + ROOM_US;
 }
 
 /* The outcome of a request. The lock is held. */
@@ -266,7 +267,8 @@ static MQ_HOT void complete(struct mq_produce_call *call, mq_err err, const char
 		rest.err = MQ_E_PROTOCOL;
 		rest.text = "the broker's answer leaves it out";
 	}
-	answer_all(call, &rest, now_us);
+	if (MQ_UNLIKELY(!mq_list_empty(&call->batches)))
+		answer_all(call, &rest, now_us);
 	call->broker->in_flight--;
 	p->acc.counters.requests_in_flight--;
 	if (call->is_direct)
@@ -276,7 +278,7 @@ static MQ_HOT void complete(struct mq_produce_call *call, mq_err err, const char
 	mq_list_remove(&call->list);
 	mq_list_push(&p->unused, &call->list);
 	if (p->acc.memory_used < memory_used)
-		freed(p);
+		mq_prod_freed(p);
 }
 
 /* --- through the client ------------------------------------------------------------------ */
@@ -343,7 +345,7 @@ static void start_client(struct mq_produce_call *call, int64_t now_us)
 
 static const char *direct_text(mq_err err)
 {
-	if (err == MQ_OK)
+	if (MQ_LIKELY(err == MQ_OK))
 		return "";
 	if (err == MQ_E_CONNECT)
 		return "no broker of this name runs in this process";
@@ -358,9 +360,9 @@ static MQ_HOT void direct_complete(struct mq_produce_call *call, int64_t now_us)
 	struct mq_producer *p = call->p;
 
 	p->n_direct--;
-	if (call->late && call->answer == MQ_E_DISCONNECTED)
+	if (MQ_UNLIKELY(call->late) && call->answer == MQ_E_DISCONNECTED)
 		call->answer = MQ_E_TIMED_OUT;
-	if (call->answer == MQ_E_CLOSED)
+	if (MQ_UNLIKELY(call->answer == MQ_E_CLOSED))
 		p->direct_down = true;
 	complete(call, call->answer, direct_text(call->answer), call->answer != MQ_E_CONNECT,
 		 now_us);
@@ -390,16 +392,33 @@ static MQ_HOT void direct_done(struct mq_call *net, mq_err err)
 /* Opens the link if need be. The lock is held. */
 static mq_err direct_open(struct mq_producer *p)
 {
-	if (p->direct_down && p->n_direct == 1) {
+	if (MQ_UNLIKELY(p->direct_down) && p->n_direct == 1) {
 		mq_link_close(p->direct);
 		p->direct = NULL;
 		p->direct_down = false;
 	}
-	if (p->direct_down)
+	if (MQ_UNLIKELY(p->direct_down))
 		return MQ_E_CLOSED;
-	if (!p->direct && mq_inproc_link_open(p->direct_name, &p->direct, NULL) != MQ_OK)
+	if (MQ_UNLIKELY(!p->direct) &&
+	    mq_inproc_link_open(p->direct_name, &p->direct, NULL) != MQ_OK)
 		return MQ_E_CONNECT;
 	return MQ_OK;
+}
+
+/* What is the same for each of its direct calls. */
+static void init_direct(struct mq_produce_call *call)
+{
+	struct mq_call *net = &call->req.call;
+
+	memset(net, 0, sizeof(*net));
+	mq_arena_init(&net->arena, 0);
+	mq_list_init(&net->node);
+	net->api_key = MQ_API_PRODUCE;
+	net->client_id = mq_str("libmq");
+	net->request = &call->request;
+	net->done = direct_done;
+	net->done_arg = call;
+	mq_post_init(&call->post, direct_post);
 }
 
 /* True: the answer is there already. */
@@ -408,20 +427,12 @@ static bool start_direct(struct mq_produce_call *call)
 	struct mq_producer *p = call->p;
 	struct mq_call *net = &call->req.call;
 
-	memset(net, 0, sizeof(*net));
-	mq_arena_init(&net->arena, 0);
+	if (MQ_UNLIKELY(net->done != direct_done))
+		init_direct(call);
 	mq_arena_lend(&net->arena, call->memory, sizeof(call->memory));
-	mq_list_init(&net->node);
-	net->api_key = MQ_API_PRODUCE;
 	net->api_version = version_max(call);
-	net->client_id = mq_str("libmq");
-	net->request = &call->request;
-	net->done = direct_done;
-	net->done_arg = call;
-	mq_post_init(&call->post, direct_post);
-	if (call->answer != MQ_OK)
+	if (MQ_UNLIKELY(call->answer != MQ_OK))
 		return true;
-	atomic_store(&call->direct, STARTING);
 	mq_link_start(p->direct, net);
 	return atomic_exchange(&call->direct, AWAY) == ANSWERED;
 }
@@ -468,7 +479,7 @@ static struct mq_produce_call *call_get(struct mq_producer *p)
 {
 	struct mq_produce_call *call;
 
-	if (!mq_list_empty(&p->unused)) {
+	if (MQ_LIKELY(!mq_list_empty(&p->unused))) {
 		call = mq_list_entry(p->unused.next, struct mq_produce_call, list);
 		mq_list_remove(&call->list);
 		return call;
@@ -490,7 +501,7 @@ static struct mq_produce_call *call_take(struct mq_producer *p, int64_t now_us)
 	if (!call)
 		return NULL;
 	call->broker = mq_acc_drain(&p->acc, now_us, &call->batches);
-	if (!call->broker) {
+	if (MQ_UNLIKELY(!call->broker)) {
 		mq_list_push(&p->unused, &call->list);
 		return NULL;
 	}
@@ -499,7 +510,7 @@ static struct mq_produce_call *call_take(struct mq_producer *p, int64_t now_us)
 	call->adds = p->acc.settings.transactional_id && p->txn.v2;
 	p->txn.started = p->txn.started || call->adds;
 	call->is_direct = p->direct_name[0] != '\0';
-	if (call->is_direct) {
+	if (MQ_LIKELY(call->is_direct)) {
 		p->n_direct++;
 		atomic_store(&call->direct, STARTING);
 		call->late = false;
@@ -534,7 +545,7 @@ static MQ_HOT bool send_one(struct mq_producer *p, int64_t *now_us)
 		return false;
 	error.code = MQ_OK;
 	mq_mutex_unlock(&p->lock);
-	if (call_fill(call, &error) == MQ_OK) {
+	if (MQ_LIKELY(call_fill(call, &error) == MQ_OK)) {
 		for (n = 0; n < call->n; n++)
 			bytes += call->pieces[n].size;
 		if (call->is_direct)
@@ -545,13 +556,21 @@ static MQ_HOT bool send_one(struct mq_producer *p, int64_t *now_us)
 	p->acc.counters.requests_sent += n > 0;
 	p->acc.counters.batches_sent += n;
 	p->acc.counters.bytes_sent += bytes;
-	if (error.code != MQ_OK)
+	if (MQ_UNLIKELY(error.code != MQ_OK))
 		call_fail(call, &error, *now_us);
-	else if (answered)
+	else if (MQ_LIKELY(answered))
 		direct_complete(call, *now_us);
 	else if (n > 0 && !p->direct_name[0])
 		start_client(call, *now_us);
 	return true;
+}
+
+/* Nothing is queued or under way, and nothing has to be asked for. */
+static bool is_idle(const struct mq_acc *acc)
+{
+	return mq_list_empty(&acc->all) && !acc->want_metadata &&
+	       (!acc->settings.idempotent ||
+		(acc->producer_id >= 0 && !acc->settings.transactional_id));
 }
 
 /* Wakes the loop's thread if it has something to do before it wakes up anyway. */
@@ -559,6 +578,8 @@ static MQ_HOT void wake_if_due(struct mq_producer *p, int64_t now_us)
 {
 	bool trim = p->acc.memory_unused > 0 && p->timer_us == INT64_MAX;
 
+	if (MQ_LIKELY(!trim && is_idle(&p->acc)))
+		return;
 	if (p->acc.txn_failure.code != MQ_OK || trim || mq_acc_due(&p->acc, now_us) < p->timer_us ||
 	    mq_prod_wants_ask(p, now_us))
 		mq_prod_wake(p);
@@ -600,13 +621,13 @@ MQ_HOT void mq_prod_pump(struct mq_producer *p)
 	int64_t now_us, due_us = INT64_MAX;
 	bool on_loop = mq_loop_is_self(p->loop);
 
-	if (p->quiet)
+	if (MQ_UNLIKELY(p->quiet))
 		return;
 	if (!on_loop && !p->direct_name[0]) {
 		wake_if_due(p, mq_env_now_us(p->env));
 		return;
 	}
-	if (p->pumping) {
+	if (MQ_UNLIKELY(p->pumping)) {
 		p->again = true;
 		if (on_loop)
 			mq_prod_report(p); /* which who pumps may have left to this thread */
@@ -619,13 +640,14 @@ MQ_HOT void mq_prod_pump(struct mq_producer *p)
 		if (on_loop && mq_acc_has_expired(&p->acc, now_us))
 			explain_expiring(p, now_us);
 		mq_acc_step(&p->acc, now_us);
-		mq_ptxn_step(p);
+		if (MQ_UNLIKELY(p->acc.txn_failure.code != MQ_OK))
+			mq_ptxn_step(p);
 		while (send_one(p, &now_us))
 			;
 		mq_prod_report(p);
-	} while (p->again);
+	} while (MQ_UNLIKELY(p->again));
 	p->pumping = false;
-	if (on_loop) {
+	if (MQ_UNLIKELY(on_loop)) {
 		now_us = mq_env_now_us(p->env);
 		if (now_us >= p->room_us)
 			mq_prod_tell_room(p);
@@ -668,68 +690,6 @@ static void on_timer(void *arg)
 	p->timer_us = INT64_MAX;
 	mq_prod_pump(p);
 	mq_mutex_unlock(&p->lock);
-}
-
-/* --- callbacks ---------------------------------------------------------------------------------
- */
-
-MQ_HOT bool mq_prod_is_reporter(const struct mq_producer *p)
-{
-	return p->reporting && p->reporter == mq_thread_self();
-}
-
-static void run_callbacks(const struct mq_chain *chain, const struct mq_acc_batch *batch)
-{
-	mq_sent sent = {.err = batch->error.code,
-			.text = batch->error.code != MQ_OK ? batch->error.text : "",
-			.topic = batch->part->topic->name,
-			.partition = batch->part->index};
-	int64_t offset = batch->base_offset;
-
-	for (uint32_t r = 0; r < batch->n_runs; r++) {
-		const struct mq_sent_run *run = &batch->runs[r];
-
-		sent.timestamp = batch->append_time >= 0 ? batch->append_time : run->timestamp;
-		for (uint32_t i = 0; i < run->n; i++) {
-			sent.offset = offset;
-			if (offset >= 0)
-				offset++;
-			if (chain->n > 0)
-				mq_chain_on_acknowledgement(chain, &sent);
-			if (run->done)
-				run->done(run->arg, &sent);
-		}
-	}
-}
-
-MQ_HOT void mq_prod_report(struct mq_producer *p)
-{
-	struct mq_list batches, *it, *tmp;
-
-	if (p->reporting || mq_list_empty(&p->acc.done))
-		return;
-	if (p->acc.settings.sender_reports && !mq_loop_is_self(p->loop)) {
-		mq_prod_wake(p);
-		return;
-	}
-	p->reporting = true;
-	p->reporter = mq_thread_self();
-	while (!mq_list_empty(&p->acc.done)) {
-		mq_list_init(&batches);
-		mq_list_append(&batches, &p->acc.done);
-		mq_mutex_unlock(&p->lock);
-		mq_list_each (it, &batches)
-			run_callbacks(&p->chain, mq_list_entry(it, struct mq_acc_batch, report));
-		mq_mutex_lock(&p->lock);
-		mq_list_each_safe (it, tmp, &batches) {
-			mq_list_remove(it);
-			mq_acc_reported(&p->acc, mq_list_entry(it, struct mq_acc_batch, report));
-		}
-		freed(p);
-		mq_prod_tell(p);
-	}
-	p->reporting = false;
-	mq_prod_tell(p);
 }
 
 /* --- beginning and end

@@ -26,11 +26,9 @@ static struct mq_acc_batch *oldest(const struct mq_acc_part *part)
 	return mq_list_entry(part->sequenced.next, struct mq_acc_batch, sequenced);
 }
 
-MQ_HOT bool mq_acc_may_send(const struct mq_acc *acc, const struct mq_acc_part *part,
-			    const struct mq_acc_batch *batch)
+bool mq_acc_may_send_numbered(const struct mq_acc *acc, const struct mq_acc_part *part,
+			      const struct mq_acc_batch *batch)
 {
-	if (!acc->settings.idempotent)
-		return true;
 	if (acc->producer_id < 0 || acc->bump || part->renumber ||
 	    (acc->settings.transactional_id && part->txn_state != MQ_ACC_TXN_IN))
 		return false;

@@ -126,7 +126,7 @@ static bool is_fatal_for_batch(mq_err err)
 	       err == MQ_E_UNSUPPORTED_VERSION || err == MQ_E_UNSUPPORTED;
 }
 
-MQ_HOT void mq_ptxn_step(struct mq_producer *p)
+void mq_ptxn_step(struct mq_producer *p)
 {
 	struct mq_ptxn *txn = &p->txn;
 	mq_error failure;

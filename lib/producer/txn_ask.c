@@ -32,7 +32,7 @@ static enum mq_ptxn_ask next(const struct mq_producer *p)
 	return MQ_PTXN_ASK_NOTHING;
 }
 
-MQ_HOT bool mq_ptxn_wants(const struct mq_producer *p)
+bool mq_ptxn_wants(const struct mq_producer *p)
 {
 	return p->acc.settings.transactional_id && !p->txn.question.busy &&
 	       next(p) != MQ_PTXN_ASK_NOTHING;

@@ -211,8 +211,8 @@ static inline void count_record(struct mq_builder *builder, int64_t offset, int6
 }
 
 /* Writes all but the headers, for which room is left; returns where they go. */
-static uint8_t *put_record(struct mq_builder *builder, const struct shape *shape, mq_bytes key,
-			   mq_bytes value)
+static MQ_HOT uint8_t *put_record(struct mq_builder *builder, const struct shape *shape,
+				  mq_bytes key, mq_bytes value)
 {
 	uint8_t *p = builder->data + builder->size;
 
@@ -262,6 +262,8 @@ MQ_HOT size_t mq_builder_append_at(struct mq_builder *builder, int64_t offset, i
 #define LENGTH_END 8192u
 
 _Static_assert(2 * SHORT_MAX + OVERHEAD_MAX < LENGTH_END, "the length of a short record");
+_Static_assert(MQ_BATCH_HEAD_SIZE + MQ_VARINT_MAX + OVERHEAD_MAX <= MQ_BATCH_ONE_OVERHEAD,
+	       "what a record without headers takes");
 
 /* How many bytes the length of a short record takes. */
 static inline size_t length_size(size_t bytes, int64_t timestamp_delta, int64_t offset_delta)
@@ -277,13 +279,13 @@ MQ_HOT size_t mq_builder_append_short(struct mq_builder *builder, int64_t timest
 				      mq_bytes value)
 {
 	int64_t offset_delta = builder->next_offset - builder->spec.base_offset, timestamp_delta;
+	int64_t base = base_for(builder, timestamp);
 	size_t bytes = key.size + value.size, length, size;
 	uint8_t *start, *p, *end;
 
-	if (builder->record_count == 0 || key.size > SHORT_MAX || value.size > SHORT_MAX ||
-	    offset_delta > INT32_MAX ||
+	if (key.size > SHORT_MAX || value.size > SHORT_MAX || offset_delta > INT32_MAX ||
 	    builder->capacity < builder->size + 2 + OVERHEAD_MAX + bytes ||
-	    __builtin_sub_overflow(timestamp, builder->base_timestamp, &timestamp_delta))
+	    __builtin_sub_overflow(timestamp, base, &timestamp_delta))
 		return 0;
 	/* It is only the room for its length that has to be known beforehand. */
 	length = length_size(bytes, timestamp_delta, offset_delta);
@@ -303,11 +305,13 @@ MQ_HOT size_t mq_builder_append_short(struct mq_builder *builder, int64_t timest
 		start[0] = (uint8_t)((size - 2) << 1 | 0x80);
 		start[1] = (uint8_t)((size - 2) >> 6);
 	}
+	if (timestamp > builder->max_timestamp || builder->record_count == 0) {
+		builder->max_timestamp = timestamp;
+		builder->base_timestamp = base;
+	}
 	builder->size += size;
 	builder->next_offset++;
 	builder->record_count++;
-	if (timestamp > builder->max_timestamp)
-		builder->max_timestamp = timestamp;
 	if (value.data)
 		memcpy(p, value.data, value.size);
 	sum_step(builder);

@@ -68,6 +68,10 @@ void mq_builder_reset(struct mq_builder *builder, const struct mq_batch_spec *sp
 size_t mq_builder_record_size(const struct mq_builder *builder, int64_t timestamp, mq_bytes key,
 			      mq_bytes value, const struct mq_header_view *headers, size_t n);
 
+/* What a record without headers takes in a batch of its own at most, beside its key and
+ * value. */
+#define MQ_BATCH_ONE_OVERHEAD 100u
+
 /* The same for the first record of an empty batch, head included. */
 size_t mq_builder_batch_size_one(mq_bytes key, mq_bytes value, const struct mq_header_view *headers,
 				 size_t n);
@@ -80,9 +84,8 @@ size_t mq_builder_batch_size_one(mq_bytes key, mq_bytes value, const struct mq_h
 size_t mq_builder_append(struct mq_builder *builder, int64_t timestamp, mq_bytes key,
 			 mq_bytes value, const struct mq_header_view *headers, size_t n);
 
-/* The same for what most records are: short, without headers, and not the first
- * one of their batch. 0: this one is not, or has no room; mq_builder_append() has
- * to be asked. */
+/* The same for what most records are: short and without headers. 0: this one is not, or
+ * has no room; mq_builder_append() has to be asked. */
 size_t mq_builder_append_short(struct mq_builder *builder, int64_t timestamp, mq_bytes key,
 			       mq_bytes value);
 

@@ -192,16 +192,19 @@ START_TEST(records_of_a_few_kilobytes_are_written_as_predicted)
 }
 END_TEST
 
-START_TEST(a_short_record_wants_one_before_it_and_room)
+START_TEST(a_short_record_wants_room)
 {
+	struct mq_batch batch;
 	uint8_t memory[200];
 
 	start(memory, sizeof(memory));
-	ck_assert_uint_eq(mq_builder_append_short(&builder, 1, null, mq_str("v")), 0);
-	ck_assert_uint_gt(mq_builder_append(&builder, 1, null, mq_str("v"), NULL, 0), 0);
-	ck_assert_uint_eq(mq_builder_append_short(&builder, 1, null, mq_mem(memory, 150)), 0);
-	ck_assert_uint_eq(mq_builder_append_short(&builder, 1, null, mq_str("v")), 8);
-	ck_assert_int_eq(finish().record_count, 2);
+	ck_assert_uint_eq(mq_builder_append_short(&builder, 7, null, mq_str("v")), 8);
+	ck_assert_uint_eq(mq_builder_append_short(&builder, 7, null, mq_mem(memory, 150)), 0);
+	ck_assert_uint_eq(mq_builder_append_short(&builder, 5, null, mq_str("v")), 8);
+	batch = finish();
+	ck_assert_int_eq(batch.record_count, 2);
+	ck_assert_int_eq(batch.base_timestamp, 7);
+	ck_assert_int_eq(batch.max_timestamp, 7);
 }
 END_TEST
 
@@ -414,7 +417,7 @@ int main(void)
 	    the_predicted_size_is_what_append_writes,
 	    records_of_every_length_are_predicted_written_and_read,
 	    records_of_a_few_kilobytes_are_written_as_predicted,
-	    a_short_record_wants_one_before_it_and_room,
+	    a_short_record_wants_room,
 	    a_full_batch_takes_nothing_and_stays_whole,
 	    memory_of_its_own_grows_to_the_limit,
 	    a_batch_of_any_length_has_the_right_checksum,
