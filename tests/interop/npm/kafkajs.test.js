@@ -1,15 +1,19 @@
-// kafkajs administers the broker given in MQ_ADDRESS and produces into it; what
-// it wrote is read back by kcat in run.py, until there are groups.
+// kafkajs administers the broker given in MQ_ADDRESS, produces into it, consumes in
+// groups and transacts; what it wrote is also read back by kcat in run.py.
 'use strict'
 const { test: named, before, after } = require('node:test')
 const assert = require('node:assert')
+const { setTimeout: pause } = require('node:timers/promises')
 const { Kafka, CompressionTypes, ConfigResourceTypes, logLevel } = require('kafkajs')
 
 const kafka = new Kafka({ clientId: 'interop', brokers: [process.env.MQ_ADDRESS], logLevel: logLevel.ERROR })
 const admin = kafka.admin()
 
-// A test that hangs is told by its name.
-const test = (name, body) => named(name, { timeout: 90000 }, body)
+const DEADLINE = 60000
+const PAUSE = 20
+
+// A test that hangs is told by its name; what it has opened it closes itself, however it ends.
+const test = (name, body) => named(name, { timeout: 4 * DEADLINE }, body)
 
 before(() => admin.connect())
 after(() => admin.disconnect())
@@ -100,7 +104,7 @@ const roundrobinLikeOthers = ({ cluster }) => {
   }
 }
 
-test('a group shares its topic and goes on where it was', async () => {
+test('a group shares its topic and goes on where it was', async (t) => {
   await admin.createTopics({ topics: [{ topic: 'js-group', numPartitions: 4 }] })
   const value = (i) => ({ value: String(i), partition: i % 4 })
   await send('js-group', Array.from({ length: 100 }, (_, i) => value(i)))
@@ -108,6 +112,7 @@ test('a group shares its topic and goes on where it was', async () => {
   let wake = () => {}
   const member = async () => {
     const consumer = kafka.consumer({ groupId: 'js', partitionAssigners: [roundrobinLikeOthers], sessionTimeout: 6000 })
+    t.after(() => consumer.disconnect())
     await consumer.connect()
     await consumer.subscribe({ topics: ['js-group'], fromBeginning: true })
     await consumer.run({
@@ -120,8 +125,14 @@ test('a group shares its topic and goes on where it was', async () => {
   }
   // What is awaited may be there before anybody asks: a record can overtake its
   // own acknowledgement. A rebalance may also bring a record twice.
-  const until = async (came) => {
-    while (!came()) await new Promise((resolve) => { wake = resolve })
+  const until = async (what, came) => {
+    const late = setTimeout(() => wake(), DEADLINE)
+    const end = Date.now() + DEADLINE
+    while (!came()) {
+      assert.ok(Date.now() < end, `not within ${DEADLINE} ms: ${what}; ${new Set(seen).size} records seen`)
+      await new Promise((resolve) => { wake = resolve })
+    }
+    clearTimeout(late)
   }
   const different = (n) => () => new Set(seen).size === n
   const committedOffsets = async () => {
@@ -130,17 +141,22 @@ test('a group shares its topic and goes on where it was', async () => {
   }
   const one = await member()
   const two = await member()
-  await until(different(100))
+  await until('the first hundred records', different(100))
   await send('js-group', Array.from({ length: 100 }, (_, i) => value(i)))
-  await until(different(200))
+  await until('the second hundred', different(200))
   // A member that leaves may find its last commit refused by the rebalance.
-  while ((await committedOffsets()).some((offset) => offset !== '50')) {}
+  const end = Date.now() + DEADLINE
+  let offsets
+  while ((offsets = await committedOffsets()).some((offset) => offset !== '50')) {
+    assert.ok(Date.now() < end, `not within ${DEADLINE} ms: all is committed; it is ${offsets}`)
+    await pause(PAUSE)
+  }
   await one.disconnect()
   await two.disconnect()
   const three = await member()
   const before = seen.length
   await send('js-group', [value(0)])
-  await until(() => seen.includes('0/50'))
+  await until('the last record', () => seen.includes('0/50'))
   assert.deepStrictEqual(seen.slice(before), ['0/50'])
   await three.disconnect()
   const { groups } = await admin.listGroups()
@@ -150,8 +166,9 @@ test('a group shares its topic and goes on where it was', async () => {
 })
 
 // What readers of committed records get from one partition, up to the last value.
-async function committed(topic, groupId, last) {
+async function committed(t, topic, groupId, last) {
   const consumer = kafka.consumer({ groupId, readUncommitted: false })
+  t.after(() => consumer.disconnect())
   const values = []
   await consumer.connect()
   await consumer.subscribe({ topic, fromBeginning: true })
@@ -165,13 +182,15 @@ async function committed(topic, groupId, last) {
   return values
 }
 
-function transactional(transactionalId) {
-  return kafka.producer({ transactionalId, idempotent: true, maxInFlightRequests: 1 })
+function transactional(t, transactionalId) {
+  const producer = kafka.producer({ transactionalId, idempotent: true, maxInFlightRequests: 1 })
+  t.after(() => producer.disconnect())
+  return producer
 }
 
-test('transactions are committed and aborted, with offsets', async () => {
+test('transactions are committed and aborted, with offsets', async (t) => {
   await admin.createTopics({ topics: [{ topic: 'js-txn', numPartitions: 1 }] })
-  const producer = transactional('js-txn')
+  const producer = transactional(t, 'js-txn')
   await producer.connect()
   for (let i = 0; i < 6; i++) {
     const transaction = await producer.transaction()
@@ -187,16 +206,16 @@ test('transactions are committed and aborted, with offsets', async () => {
   await last.send({ topic: 'js-txn', messages: [{ value: 'end' }] })
   await last.commit()
   await producer.disconnect()
-  assert.deepStrictEqual(await committed('js-txn', 'js-txn-reader', 'end'),
+  assert.deepStrictEqual(await committed(t, 'js-txn', 'js-txn-reader', 'end'),
     ['0-a', '0-b', '2-a', '2-b', '4-a', '4-b', 'end'])
   const [{ partitions }] = await admin.fetchOffsets({ groupId: 'js-txn-offsets', topics: ['js-txn'] })
   assert.strictEqual(partitions[0].offset, '14')
 })
 
-test('a second transactional producer fences the first', async () => {
+test('a second transactional producer fences the first', async (t) => {
   await admin.createTopics({ topics: [{ topic: 'js-fence', numPartitions: 1 }] })
-  const zombie = transactional('js-fence')
-  const heir = transactional('js-fence')
+  const zombie = transactional(t, 'js-fence')
+  const heir = transactional(t, 'js-fence')
   await zombie.connect()
   const lost = await zombie.transaction()
   await lost.send({ topic: 'js-fence', messages: [{ value: 'zombie' }] })
@@ -207,5 +226,5 @@ test('a second transactional producer fences the first', async () => {
   await assert.rejects(() => lost.commit())
   await zombie.disconnect()
   await heir.disconnect()
-  assert.deepStrictEqual(await committed('js-fence', 'js-fence-reader', 'heir'), ['heir'])
+  assert.deepStrictEqual(await committed(t, 'js-fence', 'js-fence-reader', 'heir'), ['heir'])
 })
