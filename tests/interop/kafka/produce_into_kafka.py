@@ -7,6 +7,7 @@ import time
 import unittest
 
 from server import Kafka, java
+from broker import kcat, until
 from produced import CODECS, PARTITIONS, PRODUCE, partitions, produce
 
 CONSUME = 'org.apache.kafka.tools.consumer.ConsoleConsumer'
@@ -42,6 +43,13 @@ class ProduceIntoKafka(unittest.TestCase):
             kind, t = stamp.split(':')
             found[int(partition.split(':')[1])].append((kind, int(t), key, value, headers))
         return found
+
+    def at_least(self, wanted, topic):
+        """How many records Kafka has, if it has so many; it may not have the topic yet."""
+        asked = [a for p in range(PARTITIONS) for a in ('-t', '%s:%d:-1' % (topic, p))]
+        r = kcat('-b', self.kafka.address, '-Q', *asked, check=False)
+        n = sum(int(n) for n in re.findall(rb'offset (\d+)', r.stdout))
+        return n if r.returncode == 0 and n >= wanted else None
 
     def printed(self, n, *base):
         def text(s):
@@ -84,8 +92,11 @@ class ProduceIntoKafka(unittest.TestCase):
              'buffer.memory=300000', 'max.block.ms=120000', 'delivery.timeout.ms=240000', 'request.timeout.ms=30000',
              'reconnect.backoff.max.ms=200', 'retry.backoff.max.ms=200'],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.addCleanup(producer.kill)
+        got = 0
         for _ in range(kills):
-            time.sleep(1)
+            wanted = got + 2000
+            got = until('Kafka has %d records' % wanted, lambda: self.at_least(wanted, 'killed'))
             self.assertIsNone(producer.poll(), 'it ended before the kill')
             self.kafka.kill()
             self.kafka.start()
