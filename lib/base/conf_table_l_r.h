@@ -185,8 +185,7 @@ KEY("min.cleanable.dirty.ratio", T, DOUBLE, "0.5", 0, 1, NULL,
 KEY("min.compaction.lag.ms", T, LONG, "0", 0, HIGH, NULL,
 	"Time during which a record is not compacted.", "log.cleaner.min.compaction.lag.ms")
 KEY("min.insync.replicas", B | T, INT, "1", 1, HIGH, NULL,
-	"Replicas that must be in sync for a write with acks=all; where there are fewer, all.",
-	"min.insync.replicas")
+	"Replicas that must be in sync for a write with acks=all.", "min.insync.replicas")
 KEY("mq.callbacks.on.sender.thread", P, BOOL, "false", LOW, HIGH, NULL,
 	"Delivery callbacks run on the producer's own thread only.", NULL)
 KEY("mq.disk.free.min.bytes", B, LONG, "67108864", 0, HIGH, NULL,

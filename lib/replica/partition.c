@@ -279,20 +279,13 @@ void mq_shard_moved(struct mq_shard *shard, struct mq_list *tasks)
 
 /* --- appending ------------------------------------------------------------------ */
 
-/* A partition with fewer replicas than have to be in sync is content with all of them
- * (KAFKA-15583, Kafka 3.7). */
-static bool too_few_in_sync(const struct mq_partition *partition, int32_t isr_min)
-{
-	return partition->n_isr < MQ_MIN(isr_min, partition->n_replicas);
-}
-
 static void append_fire(struct mq_waiter *waiter, mq_err err, struct mq_list *tasks)
 {
 	struct mq_partition_append *append =
 	    mq_container_of(waiter, struct mq_partition_append, waiter);
 
 	mq_partition_forget(waiter);
-	if (!err && too_few_in_sync(append->partition, append->isr_min))
+	if (!err && append->partition->n_isr < append->isr_min)
 		err = MQ_E_NOT_ENOUGH_REPLICAS_AFTER_APPEND;
 	append->done(append, err, tasks);
 }
@@ -325,7 +318,7 @@ MQ_HOT mq_err mq_partition_append(struct mq_partition *partition,
 
 	if (MQ_UNLIKELY(err))
 		return err;
-	if (too_few_in_sync(partition, append->isr_min))
+	if (partition->n_isr < append->isr_min)
 		return MQ_E_NOT_ENOUGH_REPLICAS;
 	if (MQ_UNLIKELY(!partition->shard->may_append(partition, append->log.origin)))
 		return MQ_E_KAFKA_STORAGE_ERROR;

@@ -80,7 +80,7 @@ struct mq_waiter {
 struct mq_partition_append {
 	struct mq_append log; /* set data, size, origin, now_ms */
 	enum mq_mark until;   /* LEO for acks=1, HW for acks=all */
-	int32_t isr_min;      /* fewer in sync, not all: NOT_ENOUGH_REPLICAS; 0: any */
+	int32_t isr_min;      /* fewer in sync: NOT_ENOUGH_REPLICAS; 0: any */
 	/* [L] Called exactly once if mq_partition_append() gave MQ_OK: the mark
 	 * was reached, the write failed, or the partition was lost. */
 	void (*done)(struct mq_partition_append *append, mq_err err, struct mq_list *tasks);

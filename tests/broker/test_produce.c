@@ -378,11 +378,17 @@ START_TEST(sequences_and_epochs_are_checked)
 }
 END_TEST
 
-/* KAFKA-15583: with a cluster's configuration a broker that is alone takes acks=all. */
-START_TEST(all_replicas_in_sync_are_enough_for_acks_all)
+START_TEST(too_few_in_sync_replicas_refuse_acks_all)
 {
+	struct mq_produce_response *response;
+	struct fx_call call;
+
 	fx_topic(&f, "strict", 1, "min.insync.replicas", "2", NULL);
-	ck_assert_int_eq(fx_produce_error(&f, "strict", good()), 0);
+	ck_assert_int_eq(fx_produce_error(&f, "strict", good()), MQ_E_NOT_ENOUGH_REPLICAS);
+	response =
+	    fx_call(&f, &call, MQ_API_PRODUCE, 9, fx_produce_request(&f, 1, "strict", 0, good()));
+	ck_assert_int_eq(response->responses[0].partition_responses[0].error_code, 0);
+	fx_release(&call);
 }
 END_TEST
 
@@ -626,7 +632,7 @@ int main(void)
 	    the_topics_codec_is_used,
 	    a_repeated_batch_gets_its_old_offset,
 	    sequences_and_epochs_are_checked,
-	    all_replicas_in_sync_are_enough_for_acks_all,
+	    too_few_in_sync_replicas_refuse_acks_all,
 	    flush_before_ack_waits_for_the_disk,
 	    an_interval_of_one_record_waits_for_the_disk,
 	    nobody_reads_what_is_not_flushed,

@@ -306,10 +306,8 @@ START_TEST(appends_that_may_not_be_are_refused)
 	bool write;
 
 	open_partition(false);
-	partition.n_replicas = 2;
 	ck_assert_int_eq(put_start(&put, MQ_MARK_HW, 2, &write), MQ_E_NOT_ENOUGH_REPLICAS);
 	put_end(&put);
-	partition.n_replicas = 1;
 	room = false;
 	ck_assert_int_eq(put_start(&put, MQ_MARK_HW, 1, &write), MQ_E_KAFKA_STORAGE_ERROR);
 	put_end(&put);
