@@ -1,10 +1,12 @@
 /* Counting allocations and failing one. */
 #include "base/malloc_hook.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
-static unsigned countdown;
-static bool failed;
+/* Other threads allocate too. */
+static atomic_uint countdown;
+static atomic_bool failed;
 
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t n, size_t size);
@@ -29,7 +31,13 @@ bool malloc_hook_failed(void)
 
 static bool fail_now(void)
 {
-	if (countdown == 0 || --countdown > 0)
+	unsigned left = countdown;
+
+	do
+		if (left == 0)
+			return false;
+	while (!atomic_compare_exchange_weak(&countdown, &left, left - 1));
+	if (left > 1)
 		return false;
 	failed = true;
 	return true;
