@@ -273,11 +273,11 @@ class Transactions(unittest.TestCase):
     def test_the_example_counts_every_record_once(self):
         source, sink = self.topic(3), self.topic(1, '-out')
         p = Producer({'bootstrap.servers': self.broker.address})
-        for i in range(300):
-            p.produce(source, b'value %d' % i, partition=i % 3)
-        p.flush(TIME)
         program = os.path.join(os.environ.get('builddir', '.'), 'examples', '10_exactly_once')
-        for _ in range(3):  # killed after its first transaction, or a little later
+        for n in range(3):  # killed after its first transaction, or a little later
+            for i in range(300 * n, 300 * (n + 1)):
+                p.produce(source, b'value %d' % i, partition=i % 3)
+            p.flush(TIME)
             process = subprocess.Popen([program, self.broker.address, source, sink], stdout=subprocess.PIPE)
             out = Lines(process.stdout)
             self.assertIsNotNone(out.next('a transaction of the example'))
@@ -288,7 +288,7 @@ class Transactions(unittest.TestCase):
                              stdout=subprocess.PIPE).stdout
         for line in out.splitlines():
             self.assertRegex(line, r'^(1 record|\d+ records) of (1 partition|[23] partitions), committed$')
-        self.assertEqual(sorted(consume(self.broker.address, sink)[0]), sorted(b'VALUE %d' % i for i in range(300)))
+        self.assertEqual(sorted(consume(self.broker.address, sink)[0]), sorted(b'VALUE %d' % i for i in range(900)))
 
     def test_transactions_go_on_when_the_broker_was_killed(self):
         topic = self.topic(2)
