@@ -17,7 +17,7 @@ class DumpLog(unittest.TestCase):
         cls.broker.mq('topics', '--create', '--topic', 'first')
         for lines, args in ((b'k1:%s\nk2:\n' % LONG.encode(), ('-z', 'gzip', '-H', 'h=1')),
                             (b'\xff:two\n', ('-H', 'h=\xe9'.encode('latin-1')))):
-            kcat('-b', cls.broker.address, '-P', '-t', 'first', '-K:', '-Z', *args, stdin=lines)
+            kcat('-b', cls.broker.address, '-P', '-t', 'first', '-K:', '-Z', '-X', 'linger.ms=500', *args, stdin=lines)
         cls.broker.mq('consumer-groups', '--reset-offsets', '--group', 'g', '--topic', 'first', '--to-latest', '--execute')
         cls.broker.stop()
 
