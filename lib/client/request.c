@@ -409,8 +409,10 @@ static enum verdict route(struct mq_client *client, struct mq_request *req, int6
 	return WAIT;
 }
 
-/* One look at a waiting request, which is on no list meanwhile. */
-static void look(struct mq_client *client, struct mq_request *req, int64_t now_us, int64_t *due_us)
+/* One look at a waiting request, which is on no list meanwhile; on still if it
+ * has to go on waiting. */
+static void look(struct mq_client *client, struct mq_request *req, int64_t now_us,
+		 struct mq_list *still, int64_t *due_us)
 {
 	struct mq_node *node = NULL;
 	enum verdict verdict = WAIT;
@@ -443,7 +445,7 @@ static void look(struct mq_client *client, struct mq_request *req, int64_t now_u
 	if (verdict == GO && node->state == MQ_NODE_UP)
 		mq_node_start(node, req);
 	else
-		mq_list_push(&client->waiting, &req->list);
+		mq_list_push(still, &req->list);
 }
 
 /* Gives up what has been in flight for too long. */
@@ -545,20 +547,24 @@ static void tell_reach(struct mq_client *client)
 /* Runs from the loop, outside of every other callback. */
 void mq_client_work(struct mq_client *client)
 {
-	struct mq_list todo;
+	struct mq_list todo, still;
 	int64_t now_us = mq_client_now_us(client), due_us = INT64_MAX;
 
 	reap(client);
 	expire(client, now_us, &due_us);
-	/* done() may send and cancel, so each request is taken off by itself. */
+	/* done() may send and cancel, so each request is taken off by itself; what it
+	 * sends comes behind those that have waited for longer. */
 	mq_list_init(&todo);
+	mq_list_init(&still);
 	mq_list_append(&todo, &client->waiting);
 	while (!mq_list_empty(&todo)) {
 		struct mq_request *req = mq_list_entry(todo.next, struct mq_request, list);
 
 		mq_list_remove(&req->list);
-		look(client, req, now_us, &due_us);
+		look(client, req, now_us, &still, &due_us);
 	}
+	mq_list_append(&still, &client->waiting);
+	mq_list_append(&client->waiting, &still);
 	if (client->n_open == 0 && !client->closing) {
 		/* Nobody waits for anything: no timer, no refresh. */
 		if (client->refreshing && !client->refresh.node)

@@ -477,6 +477,55 @@ START_TEST(cancelled_request_is_done_once)
 }
 END_TEST
 
+/* What is sent by the way, when another request has ended. */
+struct chain {
+	struct mq_request req;
+	struct mq_request *next;
+	int *turn, ended; /* a number for each end */
+};
+
+static void chain_done(struct mq_request *req, mq_err err)
+{
+	struct chain *chain = req->arg;
+
+	(void)err;
+	chain->ended = ++*chain->turn;
+	if (chain->next)
+		mq_client_send(client, chain->next);
+}
+
+static void chain_init(struct chain *chain, int *turn, struct mq_request *next)
+{
+	metadata_init(&chain->req);
+	chain->req.done = chain_done;
+	chain->req.arg = chain;
+	chain->next = next;
+	chain->turn = turn;
+	chain->ended = 0;
+}
+
+START_TEST(what_is_sent_later_goes_out_later)
+{
+	struct chain late, first, second;
+	int turn = 0;
+
+	chain_init(&second, &turn, NULL);
+	chain_init(&first, &turn, NULL);
+	chain_init(&late, &turn, &second.req);
+	/* Its time is over before there is a connection; the first one waits then. */
+	late.req.deadline_us = mq_client_now_us(client);
+	mq_client_send(client, &late.req);
+	mq_client_send(client, &first.req);
+	while (turn < 3)
+		mq_loop_step(loop, INT64_MAX);
+	ck_assert_int_eq(late.ended, 1);
+	ck_assert_int_eq(first.ended, 2);
+	ck_assert_int_eq(second.ended, 3);
+	mq_request_release(&first.req);
+	mq_request_release(&second.req);
+}
+END_TEST
+
 START_TEST(free_ends_requests_in_flight)
 {
 	struct outcome outcome[2] = {{1, MQ_OK}, {1, MQ_OK}};
@@ -631,6 +680,7 @@ int main(void)
 	tcase_add_test(tc, silent_broker_ends_at_the_deadline);
 	tcase_add_test(tc, bootstrap_list_is_tried_through);
 	tcase_add_test(tc, cancelled_request_is_done_once);
+	tcase_add_test(tc, what_is_sent_later_goes_out_later);
 	tcase_add_test(tc, free_ends_requests_in_flight);
 	tcase_add_test(tc, idle_client_arms_no_timer_but_that_of_idle_connections);
 	tcase_add_test(tc, idle_connection_is_closed_and_made_anew);
