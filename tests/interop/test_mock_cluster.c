@@ -238,7 +238,7 @@ END_TEST
 
 START_TEST(a_broker_that_is_down_for_a_while_is_waited_for)
 {
-	mq_producer *p = producer(NULL, NULL);
+	mq_producer *p = producer("max.in.flight.requests.per.connection", "1");
 
 	rd_kafka_mock_topic_create(cluster, "down", RECORDS_PARTITIONS, 1);
 	send_some(p, "down", 0, 300);

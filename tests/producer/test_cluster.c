@@ -34,6 +34,7 @@ static int n_too_large, n_produced, n_asked;
 static mq_err (*meddle)(struct fake_broker *broker, struct mq_produce_response *response,
 			struct mq_produce_response_partition *part);
 static bool (*meddle_metadata)(struct mq_call *call);
+static mq_logger_cb *logger; /* of the next producer; NULL: the default */
 
 static atomic_int ok, failed, last_err;
 static char last_text[MQ_ERROR_TEXT_MAX];
@@ -159,6 +160,7 @@ static void setup(void)
 	n_too_large = n_produced = n_asked = 0;
 	meddle = NULL;
 	meddle_metadata = NULL;
+	logger = NULL;
 	ok = failed = last_err = 0;
 	last_text[0] = '\0';
 }
@@ -187,29 +189,33 @@ static struct mq_producer *producer(const char *key, ...)
 	for (; key; key = va_arg(ap, const char *))
 		ck_assert_int_eq(mq_conf_set(conf, key, va_arg(ap, const char *), &error), MQ_OK);
 	va_end(ap);
+	if (logger)
+		mq_conf_set_logger(conf, MQ_LEVEL_WARN, logger, NULL);
 	ck_assert_msg(mq_prod_new(&p, conf, &fake.dialer, &error) == MQ_OK, "%s", error.text);
 	mq_conf_free(conf);
 	return p;
 }
 
-static void send_values(struct mq_producer *p, int from, int n)
+static void send_value(struct mq_producer *p, int32_t partition, int i)
 {
 	const mq_header header = {mq_str("h"), mq_str("x")};
+	char text[32];
+	mq_record record = {.topic = "t",
+			    .partition = mq_int(partition),
+			    .timestamp = mq_int(1500000000000 + i),
+			    .headers = &header,
+			    .n_headers = 1};
 	mq_error error;
 
-	for (int i = from; i < from + n; i++) {
-		char text[32];
-		mq_record record = {.topic = "t",
-				    .partition = mq_int(0),
-				    .timestamp = mq_int(1500000000000 + i),
-				    .headers = &header,
-				    .n_headers = 1};
+	snprintf(text, sizeof(text), "%d", i);
+	record.value = mq_mem(text, strlen(text) + 1);
+	ck_assert_msg(mq_producer_send(p, &record, sent, NULL, &error) == MQ_OK, "%s", error.text);
+}
 
-		snprintf(text, sizeof(text), "%d", i);
-		record.value = mq_mem(text, strlen(text) + 1);
-		ck_assert_msg(mq_producer_send(p, &record, sent, NULL, &error) == MQ_OK, "%s",
-			      error.text);
-	}
+static void send_values(struct mq_producer *p, int from, int n)
+{
+	for (int i = from; i < from + n; i++)
+		send_value(p, 0, i);
 }
 
 static void flush(struct mq_producer *p)
@@ -227,6 +233,70 @@ static void expect_once_in_order(int n)
 	for (int i = 0; i < n; i++)
 		ck_assert_int_eq(logs[0].values[i], i);
 }
+
+/* --- order ------------------------------------------------------------------------ */
+
+/* Of two brokers that cannot be talked to at first, the second has a batch sent
+ * to it after the first one's has failed and before its own first has. */
+static struct mq_producer *overtaker;
+
+static void on_log(void *arg, mq_level level, const char *line)
+{
+	(void)arg;
+	(void)level;
+	if (strstr(line, "broker 2 at") && logs[2].n == 0)
+		send_value(overtaker, 2, 1);
+}
+
+static bool first_hellos_fail(struct fake_broker *broker, struct mq_call *call)
+{
+	struct mq_api_versions_response *r;
+
+	if (call->api_key != MQ_API_API_VERSIONS || broker->id == 0 ||
+	    broker->n_calls[MQ_API_API_VERSIONS] > 1)
+		return on_call(broker, call);
+	if (broker->id == 1)
+		send_value(overtaker, 0, 0);
+	call->response = r = fake_response(call);
+	r->error_code = MQ_E_UNKNOWN_SERVER_ERROR;
+	return true;
+}
+
+/* For longer than until the others may be connected again. */
+static mq_err is_slow(struct fake_broker *broker, struct mq_produce_response *response,
+		      struct mq_produce_response_partition *part)
+{
+	const struct timespec slow = {0, 20000000};
+
+	(void)response;
+	(void)part;
+	if (broker->id == 0)
+		nanosleep(&slow, NULL);
+	return MQ_OK;
+}
+
+START_TEST(a_batch_that_no_broker_has_seen_is_not_overtaken)
+{
+	topic->n_partitions = 3;
+	for (int32_t i = 0; i < 3; i++)
+		topic->leader[i] = i;
+	fake.on_call = first_hellos_fail;
+	meddle = is_slow;
+	logger = on_log;
+	overtaker = producer("enable.idempotence", "false", "retry.backoff.ms", "1000",
+			     "retry.backoff.max.ms", "1000", NULL);
+	send_value(overtaker, 1, 0);
+	send_value(overtaker, 2, 0);
+	flush(overtaker);
+	flush(overtaker); /* what was sent by the way */
+	mq_producer_free(overtaker);
+	ck_assert_msg(failed == 0, "%s", last_text);
+	ck_assert_int_eq(ok, 4);
+	ck_assert_int_eq(logs[2].n, 2);
+	ck_assert_int_eq(logs[2].values[0], 0);
+	ck_assert_int_eq(logs[2].values[1], 1);
+}
+END_TEST
 
 /* --- leaders ---------------------------------------------------------------------- */
 
@@ -610,6 +680,7 @@ END_TEST
 int main(void)
 {
 	const TTest *const tests[] = {
+	    a_batch_that_no_broker_has_seen_is_not_overtaken,
 	    records_follow_the_leader_and_keep_their_order,
 	    a_leader_that_an_answer_names_is_used_at_once,
 	    endless_redirects_end_with_an_error,
