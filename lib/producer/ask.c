@@ -20,7 +20,7 @@ static void answered(struct mq_producer *p, struct mq_question *question, mq_err
 		p->acc.why = question->req.error;
 	mq_request_release(&question->req);
 	mq_prod_tell(p);
-	mq_prod_go_on(p, question->req.attempts > 0);
+	mq_prod_go_on(p, err == MQ_OK);
 }
 
 /* --- metadata ------------------------------------------------------------------------ */

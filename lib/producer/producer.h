@@ -110,10 +110,11 @@ void mq_prod_pump(struct mq_producer *p);
 /* Makes the loop's thread look soon. The lock is held. */
 void mq_prod_wake(struct mq_producer *p);
 
-/* Goes on after the end of a request. One that failed unsent has company, which
- * hears of it next: until then batches that follow theirs in a partition may not
- * go out, or would overtake them. The lock is held, and given up meanwhile. */
-void mq_prod_go_on(struct mq_producer *p, bool sent);
+/* Goes on after the end of a request. One without an answer, because its broker was
+ * not reached or its connection broke, has company, which hears of it next: until
+ * then batches that follow theirs in a partition may not go out, or would overtake
+ * them. The lock is held, and given up meanwhile. */
+void mq_prod_go_on(struct mq_producer *p, bool answered);
 
 /* Runs the callbacks of what is done unless another thread does. The lock is
  * held, and given up meanwhile. */

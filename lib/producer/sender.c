@@ -317,13 +317,12 @@ static void produce_done(struct mq_request *req, mq_err err)
 {
 	struct mq_produce_call *call = req->arg;
 	struct mq_producer *p = call->p;
-	bool sent = req->attempts > 0;
 
 	mq_mutex_lock(&p->lock);
 	if (err == MQ_OK && req->call.response) /* with acks=0 there is none */
 		learn_leaders(p, req->call.response);
-	complete(call, err, req->error.text, sent, mq_env_now_us(p->env));
-	mq_prod_go_on(p, sent);
+	complete(call, err, req->error.text, req->attempts > 0, mq_env_now_us(p->env));
+	mq_prod_go_on(p, err == MQ_OK);
 	mq_mutex_unlock(&p->lock);
 }
 
@@ -673,9 +672,9 @@ void mq_prod_wake(struct mq_producer *p)
 	mq_loop_post(p->loop, &p->wake);
 }
 
-void mq_prod_go_on(struct mq_producer *p, bool sent)
+void mq_prod_go_on(struct mq_producer *p, bool answered)
 {
-	if (sent)
+	if (answered)
 		mq_prod_pump(p);
 	else if (!p->quiet)
 		mq_prod_wake(p);

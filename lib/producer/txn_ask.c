@@ -199,7 +199,7 @@ static void answered(struct mq_request *req, mq_err err)
 	mq_request_release(req);
 	mq_arena_reset(&txn->arena);
 	mq_prod_tell(p);
-	mq_prod_pump(p);
+	mq_prod_go_on(p, err == MQ_OK);
 	mq_mutex_unlock(&p->lock);
 }
 

@@ -69,7 +69,8 @@ static void append(struct part_log *log, const struct mq_batch *batch)
 	mq_codec_scratch_deinit(&scratch);
 }
 
-/* What a broker does: a batch it knows is a duplicate, a gap is refused. */
+/* What a broker does: a batch it knows is a duplicate, a gap is refused, and of who
+ * is new to it any sequence will do. */
 static mq_err produce(struct part_log *log, mq_bytes bytes)
 {
 	struct mq_batch batch;
@@ -81,7 +82,9 @@ static mq_err produce(struct part_log *log, mq_bytes bytes)
 		return MQ_E_MESSAGE_TOO_LARGE;
 	}
 	if (batch.producer_id >= 0) {
-		if (batch.producer_id != log->producer_id || batch.producer_epoch != log->epoch)
+		if (batch.producer_id != log->producer_id)
+			log->next_sequence = batch.base_sequence;
+		else if (batch.producer_epoch != log->epoch)
 			log->next_sequence = 0;
 		log->producer_id = batch.producer_id;
 		log->epoch = batch.producer_epoch;
@@ -239,6 +242,8 @@ static void expect_once_in_order(int n)
 /* Of two brokers that cannot be talked to at first, the second has a batch sent
  * to it after the first one's has failed and before its own first has. */
 static struct mq_producer *overtaker;
+static void (*answer_any)(struct mq_service *service, struct mq_call *call);
+static int n_cut;
 
 static void on_log(void *arg, mq_level level, const char *line)
 {
@@ -295,6 +300,48 @@ START_TEST(a_batch_that_no_broker_has_seen_is_not_overtaken)
 	ck_assert_int_eq(logs[2].n, 2);
 	ck_assert_int_eq(logs[2].values[0], 0);
 	ck_assert_int_eq(logs[2].values[1], 1);
+}
+END_TEST
+
+/* A connection breaks with two requests in flight, before the broker has looked at
+ * them; another batch for the partition of the second one is ready. */
+static void cuts_off_two(struct mq_service *service, struct mq_call *call)
+{
+	static struct mq_call *first;
+
+	if (call->api_key == MQ_API_PRODUCE && n_cut < 2) {
+		send_value(overtaker, 1, n_cut);
+		if (n_cut++ == 0) {
+			first = call;
+			return;
+		}
+		first->done(first, MQ_E_DISCONNECTED);
+		call->done(call, MQ_E_DISCONNECTED);
+		return;
+	}
+	answer_any(service, call);
+}
+
+START_TEST(a_batch_that_was_cut_off_is_not_overtaken)
+{
+	topic->n_partitions = 2;
+	topic->leader[1] = topic->leader[0];
+	answer_any = fake.brokers[0].service.handle;
+	fake.brokers[0].service.handle = cuts_off_two;
+	n_cut = 0;
+	overtaker = producer("max.in.flight.requests.per.connection", "2", "retry.backoff.ms",
+			     "1000", "retry.backoff.max.ms", "1000", "reconnect.backoff.ms", "0",
+			     "reconnect.backoff.max.ms", "0", "delivery.timeout.ms", "5000",
+			     "request.timeout.ms", "2000", NULL);
+	send_value(overtaker, 0, 0);
+	flush(overtaker);
+	flush(overtaker); /* what was sent by the way */
+	mq_producer_free(overtaker);
+	ck_assert_msg(failed == 0, "%s", last_text);
+	ck_assert_int_eq(ok, 3);
+	ck_assert_int_eq(logs[1].n, 2);
+	ck_assert_int_eq(logs[1].values[0], 0);
+	ck_assert_int_eq(logs[1].values[1], 1);
 }
 END_TEST
 
@@ -681,6 +728,7 @@ int main(void)
 {
 	const TTest *const tests[] = {
 	    a_batch_that_no_broker_has_seen_is_not_overtaken,
+	    a_batch_that_was_cut_off_is_not_overtaken,
 	    records_follow_the_leader_and_keep_their_order,
 	    a_leader_that_an_answer_names_is_used_at_once,
 	    endless_redirects_end_with_an_error,
