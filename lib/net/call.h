@@ -48,7 +48,7 @@ struct mq_release {
 struct mq_call {
 	/* The request; everything here is set by the caller and valid until
 	 * mq_call_release(). The memory of record batches in a Produce request is
-	 * writable: the broker patches offsets in place. */
+	 * writable: the broker patches offsets and times in place. */
 	int16_t api_key;
 	int16_t api_version;
 	mq_bytes client_id; /* data NULL: none */

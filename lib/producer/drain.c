@@ -101,9 +101,10 @@ MQ_HOT mq_err mq_acc_close_batch(struct mq_acc_batch *batch, struct mq_codec_scr
 
 	if (MQ_LIKELY(!batch->bytes.data))
 		return mq_builder_close(&batch->builder, scratch, &batch->bytes, error);
-	/* A broker in this process has put its offsets in. */
+	/* A broker in this process has put its offsets in, and its time maybe. */
 	mq_batch_set_base_offset(batch->memory, 0);
 	mq_batch_set_leader_epoch(batch->memory, MQ_NO_LEADER_EPOCH);
+	mq_batch_set_create_time(batch->memory, batch->builder.max_timestamp);
 	if (spec->producer_id >= 0)
 		mq_batch_set_producer(batch->memory, spec->producer_id, spec->producer_epoch,
 				      spec->base_sequence);

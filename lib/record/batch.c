@@ -149,6 +149,17 @@ void mq_batch_set_log_append_time(void *data, int64_t timestamp)
 	mend_crc(p, before);
 }
 
+void mq_batch_set_create_time(void *data, int64_t max_timestamp)
+{
+	uint8_t *p = data;
+	uint32_t before = head_crc(p);
+
+	mq_put16(p + MQ_BATCH_AT_ATTRIBUTES,
+		 mq_get16(p + MQ_BATCH_AT_ATTRIBUTES) & ~MQ_BATCH_LOG_APPEND_TIME);
+	mq_put64(p + MQ_BATCH_AT_MAX_TIMESTAMP, (uint64_t)max_timestamp);
+	mend_crc(p, before);
+}
+
 void mq_batch_set_max_timestamp(void *data, int64_t timestamp)
 {
 	uint8_t *p = data;

@@ -163,6 +163,7 @@ void mq_batch_set_leader_epoch(void *data, int32_t leader_epoch);
 /* These change covered bytes and mend the crc from the head alone: a batch that
  * was damaged stays recognisably damaged. */
 void mq_batch_set_log_append_time(void *data, int64_t timestamp);
+void mq_batch_set_create_time(void *data, int64_t max_timestamp); /* the reverse */
 void mq_batch_set_max_timestamp(void *data, int64_t timestamp);
 
 /* Producer id, epoch and sequence, on a batch that is retried under new ones. */

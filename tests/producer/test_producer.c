@@ -387,6 +387,59 @@ START_TEST(many_threads_send_through_one_producer)
 }
 END_TEST
 
+/* --- failures ---------------------------------------------------------------------- */
+
+static void stamps_and_wants_two(mq_conf *conf)
+{
+	kit_set(conf, "log.message.timestamp.type", "LogAppendTime");
+	kit_set(conf, "min.insync.replicas", "2");
+}
+
+static void set_of_topic(const struct kit *kit, const char *topic, const char *key,
+			 const char *value)
+{
+	const mq_alter alter = {MQ_ALTER_SET, key, value};
+	const mq_alteration alteration = {MQ_RESOURCE_TOPIC, topic, &alter, 1};
+	mq_conf *conf = mq_conf_new(MQ_ROLE_ADMIN);
+	const mq_outcomes *outcomes;
+	mq_error error;
+	mq_admin *admin;
+
+	kit_set(conf, "bootstrap.servers", kit->address);
+	admin = mq_admin_new(conf, &error);
+	ck_assert_msg(admin != NULL, "%s", error.text);
+	ck_assert_msg(mq_admin_incremental_alter_configs(admin, &alteration, 1, false, KIT_WAIT_MS,
+							 &outcomes, &error) == MQ_OK,
+		      "%s", error.text);
+	ck_assert_int_eq(outcomes->items[0]->err, MQ_OK);
+	mq_admin_result_free(outcomes);
+	mq_admin_free(admin);
+	mq_conf_free(conf);
+}
+
+/* In process the broker stamps the producer's own memory. */
+START_TEST(a_batch_that_was_stamped_in_vain_is_sent_again_as_it_was)
+{
+	struct kit kit;
+
+	kit_init_as(&kit, 0, stamps_and_wants_two);
+	EACH_WAY(tcp)
+	{
+		const char *topic = tcp ? "stamped-tcp" : "stamped";
+		mq_producer *p = kit_producer(&kit, tcp, "acks", "all", NULL);
+		struct tally tally = {0};
+
+		kit_send_numbered(p, topic, 0, 1, &tally);
+		set_of_topic(&kit, topic, "min.insync.replicas", "1");
+		kit_flush(p);
+		ck_assert_msg(tally.ok == 1, "%s", tally.text);
+		ck_assert_int_eq(kit_read(&kit, topic, 0, NULL, NULL), 1);
+		mq_producer_free(p);
+	}
+	kit_deinit(&kit);
+}
+END_TEST
+
 START_TEST(a_forked_child_is_told)
 {
 	struct kit kit;
@@ -424,6 +477,7 @@ int main(void)
 	    a_key_keeps_callbacks_on_the_senders_thread,
 	    a_callback_may_send_but_not_wait,
 	    many_threads_send_through_one_producer,
+	    a_batch_that_was_stamped_in_vain_is_sent_again_as_it_was,
 	    a_forked_child_is_told,
 	};
 

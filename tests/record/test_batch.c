@@ -164,6 +164,11 @@ START_TEST(covered_fields_are_patched_with_the_right_checksum)
 		mq_batch_set_max_timestamp(m, -1);
 		ck_assert_uint_eq(mq_get32(m + MQ_BATCH_AT_CRC),
 				  mq_crc32c(0, m + MQ_BATCH_CRC_FROM, size - MQ_BATCH_CRC_FROM));
+		mq_batch_set_create_time(m, 55);
+		ck_assert_int_eq(mq_batch_parse(m, size, &b, NULL), MQ_OK);
+		ck_assert_int_eq(mq_batch_check_crc(&b, NULL), MQ_OK);
+		ck_assert(!mq_batch_is_log_append_time(&b));
+		ck_assert_int_eq(b.max_timestamp, 55);
 	}
 }
 END_TEST
