@@ -170,8 +170,14 @@ void mq_thread_join(struct mq_thread *thread)
 
 __attribute__((hot)) const void *mq_thread_self(void)
 {
-	/* Read on the way of each record: not by way of the dynamic loader. */
+	/* Read on the way of each record: not by way of the dynamic loader. Others than
+	 * glibc keep no room for that in threads that run before a library is loaded, and
+	 * do not load it. */
+#ifdef __GLIBC__
 	static _Thread_local char mark __attribute__((tls_model("initial-exec")));
+#else
+	static _Thread_local char mark;
+#endif
 
 	return &mark;
 }
