@@ -171,8 +171,15 @@ static bool prepare(struct mq_groups *groups, struct mq_group_call *call)
 	return parts_new(call, n);
 }
 
-/* Versions 2 to 4 could say how long an offset is to be kept, version 1 when it was
- * committed. */
+/* Versions 2 to 4 could say how long an offset is to be kept; -1: they do not. */
+static int64_t expire_ms(int64_t retention_ms, int64_t now_ms)
+{
+	if (retention_ms < 0)
+		return -1;
+	return retention_ms > INT64_MAX - now_ms ? INT64_MAX : now_ms + retention_ms;
+}
+
+/* Version 1 could say when an offset was committed. */
 static void put_records(const struct mq_group *group, struct mq_group_call *call,
 			struct mq_write *write)
 {
@@ -193,9 +200,7 @@ static void put_records(const struct mq_group *group, struct mq_group_call *call
 			    .metadata = asked->committed_metadata,
 			    .commit_ms =
 				asked->commit_timestamp >= 0 ? asked->commit_timestamp : now_ms,
-			    .expire_ms = request->retention_time_ms >= 0
-					     ? now_ms + request->retention_time_ms
-					     : -1,
+			    .expire_ms = expire_ms(request->retention_time_ms, now_ms),
 			};
 
 			if (out->topics[t].partitions[p].error_code)

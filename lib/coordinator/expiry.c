@@ -135,7 +135,7 @@ static bool is_old(const struct clock *clock, const struct mq_group_offset *offs
 {
 	if (offset->expire_ms >= 0)
 		return clock->now_ms >= offset->expire_ms;
-	return clock->now_ms - since_ms >= clock->retention_ms;
+	return since_ms <= clock->now_ms - clock->retention_ms; /* the log may say any time */
 }
 
 /* Offsets of a group with members are kept as long as it subscribes to their topic,

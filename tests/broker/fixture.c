@@ -167,7 +167,7 @@ void fx_start(struct fixture *f, struct fx_call *call, int16_t key, int16_t vers
 	memset(call, 0, sizeof(*call));
 	call->call.api_key = key;
 	call->call.api_version = version;
-	call->call.client_id = mq_str("test");
+	call->call.client_id = mq_str(f->client_id ? f->client_id : "test");
 	call->call.request = request;
 	call->call.peer = &peer;
 	call->call.done = call_done;

@@ -30,6 +30,7 @@ struct fixture {
 	struct mq_arena arena;      /* of requests and batches */
 	struct mq_mutex lock;       /* for waiting until a call is done */
 	struct mq_cond call_done;
+	const char *client_id; /* NULL: "test" */
 };
 
 /* key, value pairs ending with NULL are set in the broker's configuration. */

@@ -557,15 +557,13 @@ START_TEST(offsets_of_topics_nobody_subscribes_to_expire)
 END_TEST
 
 /* Versions 2 to 4 of the request say how long. */
-START_TEST(commit_may_say_how_long_it_counts)
+static void commit_for(int64_t retention_ms)
 {
-	struct mq_offset_commit_request *request;
+	struct mq_offset_commit_request *request = fx_request(&f, mq_offset_commit_request);
 	struct fx_call call;
 
-	gx_open(&f, NULL);
-	request = fx_request(&f, mq_offset_commit_request);
 	request->group_id = mq_str("g");
-	request->retention_time_ms = 5 * MINUTE;
+	request->retention_time_ms = retention_ms;
 	request->topics = fx_request(&f, mq_offset_commit_request_topic);
 	request->n_topics = 1;
 	request->topics[0].name = mq_str("t");
@@ -574,9 +572,76 @@ START_TEST(commit_may_say_how_long_it_counts)
 	request->topics[0].partitions[0].committed_offset = 4;
 	fx_call(&f, &call, MQ_API_OFFSET_COMMIT, 2, request);
 	fx_release(&call);
+}
+
+START_TEST(commit_may_say_how_long_it_counts)
+{
+	gx_open(&f, NULL);
+	commit_for(5 * MINUTE);
 	fx_reopen(&f);
 	sim_env_run_jobs(f.sim);
 	ck_assert_int_eq(gx_committed(&f, "g", 0), 4);
+	fx_advance(&f, 11 * MINUTE);
+	ck_assert_int_eq(gx_committed(&f, "g", 0), -1);
+	fx_close(&f);
+}
+END_TEST
+
+START_TEST(commit_may_count_for_all_time)
+{
+	gx_open(&f, "offsets.retention.minutes", "60", NULL);
+	commit_for(INT64_MAX);
+	for (int i = 0; i < 4; i++)
+		fx_advance(&f, 40 * MINUTE);
+	ck_assert_int_eq(gx_committed(&f, "g", 0), 4);
+	fx_close(&f);
+}
+END_TEST
+
+/* A record of the group's, as another program may have written it. */
+static void write_offset(int64_t offset, int64_t commit_ms)
+{
+	uint8_t *memory = mq_arena_get(&f.arena, 1024);
+	struct mq_batch_spec spec;
+	struct mq_builder builder;
+	struct mq_buf key, value;
+	mq_bytes batch;
+
+	mq_buf_init(&key, 0);
+	mq_buf_put_be16(&key, 1);
+	mq_buf_put_be16(&key, 1);
+	mq_buf_put_bytes(&key, "g", 1);
+	mq_buf_put_be16(&key, 1);
+	mq_buf_put_bytes(&key, "t", 1);
+	mq_buf_put_be32(&key, 0);
+	mq_buf_init(&value, 0);
+	mq_buf_put_be16(&value, 3);
+	mq_buf_put_be64(&value, (uint64_t)offset);
+	mq_buf_put_be32(&value, (uint32_t)-1);
+	mq_buf_put_be16(&value, 0);
+	mq_buf_put_be64(&value, (uint64_t)commit_ms);
+	mq_batch_spec_init(&spec);
+	mq_builder_init(&builder, memory, 1024, &spec);
+	ck_assert(mq_builder_append(&builder, mq_env_wall_ms(f.env), mq_mem(key.data, key.size),
+				    mq_mem(value.data, value.size), NULL, 0));
+	ck_assert_int_eq(mq_builder_close(&builder, NULL, &batch, NULL), MQ_OK);
+	f.client_id = "__admin_client"; /* others may not */
+	ck_assert_int_eq(
+	    fx_produce(&f, "__consumer_offsets", mq_coord_partition_of(mq_str("g"), 50), batch)
+		.error_code,
+	    0);
+	f.client_id = NULL;
+	mq_buf_deinit(&key);
+	mq_buf_deinit(&value);
+}
+
+START_TEST(offset_from_before_all_time_expires)
+{
+	gx_open(&f, "offsets.retention.minutes", "60", NULL);
+	write_offset(7, INT64_MIN);
+	fx_reopen(&f);
+	sim_env_run_jobs(f.sim);
+	ck_assert_int_eq(gx_committed(&f, "g", 0), 7);
 	fx_advance(&f, 11 * MINUTE);
 	ck_assert_int_eq(gx_committed(&f, "g", 0), -1);
 	fx_close(&f);
@@ -744,6 +809,8 @@ int main(void)
 	    offsets_without_a_group_expire_by_their_commit,
 	    offsets_of_topics_nobody_subscribes_to_expire,
 	    commit_may_say_how_long_it_counts,
+	    commit_may_count_for_all_time,
+	    offset_from_before_all_time_expires,
 	    groups_that_came_to_nothing_go,
 	    offsets_of_a_transaction_wait_for_its_marker,
 	    older_transaction_does_not_move_an_offset_back,
