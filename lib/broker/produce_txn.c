@@ -253,7 +253,8 @@ void mq_produce_join(struct mq_produce *produce, struct mq_list *tasks)
 		if (part->joins && join)
 			add(join, part);
 		else if (part->joins)
-			mq_produce_fail(part, MQ_E_UNKNOWN_SERVER_ERROR, NULL);
+			mq_produce_fail(part, client_err(produce, MQ_E_COORDINATOR_NOT_AVAILABLE),
+					NULL);
 	}
 	if (!join)
 		return;

@@ -225,7 +225,7 @@ static void add(struct add_txn *txn, struct mq_list *tasks)
 		n += (size_t)MQ_MAX(txn->in->topics[t].n_partitions, 0);
 	parts = mq_arena_array(arena, n, sizeof(*parts));
 	if (!parts) {
-		added(&txn->op, MQ_E_UNKNOWN_SERVER_ERROR, tasks);
+		added(&txn->op, MQ_E_COORDINATOR_NOT_AVAILABLE, tasks);
 		return;
 	}
 	n = 0;

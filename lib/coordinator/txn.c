@@ -131,12 +131,10 @@ static void written(void *arg, mq_err err, struct mq_list *tasks)
 	else if (!err || txn->epoch >= 0)
 		mq_txn_settle(txn, err != MQ_OK);
 	op->done(op, !err && op->fences ? MQ_E_CONCURRENT_TRANSACTIONS : client_err(err), tasks);
-	if (txn->epoch < 0) { /* nothing of it was ever in the log */
-		mq_txn_joins_fail(txn, MQ_E_INVALID_PRODUCER_ID_MAPPING, tasks);
-		mq_txn_remove(txn);
-	} else {
+	if (txn->epoch < 0)
+		mq_txn_remove(txn); /* nothing of it was ever in the log, and nobody waits */
+	else
 		mq_txn_joins_resume(txn, tasks);
-	}
 }
 
 void mq_txn_submit(struct mq_txn_op *op, struct mq_txn *txn, const struct mq_txn_value *value,
@@ -243,7 +241,7 @@ bool mq_txn_init(struct mq_txns *txns, struct mq_txn_op *op, int32_t timeout_ms,
 	if (!err && !txn && fresh_id < 0)
 		return false;
 	if (!err && !txn && !(txn = mq_txn_new(owner, op->id)))
-		err = MQ_E_NOMEM;
+		err = MQ_E_COORDINATOR_NOT_AVAILABLE;
 	if (!err)
 		err = init(txn, op, timeout_ms, fresh_id, &value);
 	if (err == MQ_E_NOT_FOUND)

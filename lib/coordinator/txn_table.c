@@ -206,8 +206,9 @@ static struct mq_txn_part *merge(struct mq_arena *arena, const struct mq_txn *tx
 	return all;
 }
 
-static mq_err fill_parts(struct mq_arena *arena, const struct mq_txn_part *parts, size_t n,
-			 struct mq_transaction_log_value *out)
+/* False: out of memory; also below. */
+static bool fill_parts(struct mq_arena *arena, const struct mq_txn_part *parts, size_t n,
+		       struct mq_transaction_log_value *out)
 {
 	struct mq_transaction_log_value_topic *topic = NULL;
 	int32_t *ids = mq_arena_array(arena, n, sizeof(*ids));
@@ -215,7 +216,7 @@ static mq_err fill_parts(struct mq_arena *arena, const struct mq_txn_part *parts
 	out->transaction_partitions = mq_new(arena, mq_transaction_log_value_topic, n);
 	out->n_transaction_partitions = 0;
 	if (!ids || !out->transaction_partitions)
-		return MQ_E_NOMEM;
+		return false;
 	for (size_t i = 0; i < n; i++) {
 		if (!topic || !mq_bytes_eq(topic->topic, parts[i].topic)) {
 			topic = &out->transaction_partitions[out->n_transaction_partitions++];
@@ -224,11 +225,11 @@ static mq_err fill_parts(struct mq_arena *arena, const struct mq_txn_part *parts
 		}
 		topic->partition_ids[topic->n_partition_ids++] = parts[i].partition;
 	}
-	return MQ_OK;
+	return true;
 }
 
-static mq_err fill(struct mq_arena *arena, const struct mq_txn *txn,
-		   const struct mq_txn_value *value, struct mq_transaction_log_value *out)
+static bool fill(struct mq_arena *arena, const struct mq_txn *txn, const struct mq_txn_value *value,
+		 struct mq_transaction_log_value *out)
 {
 	struct mq_txn_part *parts;
 	size_t n;
@@ -245,10 +246,10 @@ static mq_err fill(struct mq_arena *arena, const struct mq_txn *txn,
 	out->client_transaction_version = value->version;
 	if (value->state == MQ_TXN_EMPTY) {
 		out->n_transaction_partitions = -1;
-		return MQ_OK;
+		return true;
 	}
 	parts = merge(arena, txn, value, &n);
-	return parts ? fill_parts(arena, parts, n, out) : MQ_E_NOMEM;
+	return parts && fill_parts(arena, parts, n, out);
 }
 
 mq_err mq_txn_write(struct mq_txn *txn, const struct mq_txn_value *value,
@@ -266,14 +267,12 @@ mq_err mq_txn_write(struct mq_txn *txn, const struct mq_txn_value *value,
 	    .value_version = VALUE_VERSION,
 	};
 	struct mq_arena arena;
-	mq_err err = write ? MQ_OK : MQ_E_NOMEM;
+	mq_err err = MQ_E_COORDINATOR_NOT_AVAILABLE; /* without memory */
 
 	mq_arena_init(&arena, 0);
 	mq_set_defaults(mq_transaction_log_key, &key);
 	key.transactional_id = mq_txn_id(txn);
-	if (!err && value)
-		err = fill(&arena, txn, value, &body);
-	if (!err) {
+	if (write && (!value || fill(&arena, txn, value, &body))) {
 		mq_write_put(write, &record);
 		txn->pending = value ? value->state : MQ_TXN_DEAD;
 		err = mq_write_submit(write, 0, done, arg, tasks);
