@@ -8,12 +8,11 @@
  * want the lock, [U] those that must be called without it.
  *
  * Appending: mq_log_append() [L] checks the batch against the producer's state,
- * gives it its offsets and queues it. Whoever then gets true from
- * mq_log_write_begin() [L] is the log's one writer: it calls mq_log_write_run()
- * [U], which writes the queue in order with pwritev and rolls segments, and
- * mq_log_write_end() [L], which moves the log end offset and hands back the
- * finished appends. A failed write takes all reservations back and fences the
- * log: every later append fails with MQ_E_KAFKA_STORAGE_ERROR.
+ * gives it its offsets and queues it. Whoever is told so by it is the log's one
+ * writer: it calls mq_log_write_run() [U], which writes the queue in order with
+ * pwritev and rolls segments, and mq_log_write_end() [L], which moves the log end
+ * offset and hands back the finished appends, until nothing is queued. A failed write takes all
+ * reservations back and fences the log: every later append fails with MQ_E_KAFKA_STORAGE_ERROR.
  */
 #ifndef MQ_LOG_LOG_H
 #define MQ_LOG_LOG_H
@@ -123,27 +122,18 @@ struct mq_append {
 	int64_t max_timestamp;
 };
 
-/* [L] Checks, reserves offsets, queues. Errors: the sequence errors of
- * idempotent producers, MQ_E_MESSAGE_TOO_LARGE, MQ_E_RECORD_LIST_TOO_LARGE
- * (larger than a segment), MQ_E_KAFKA_STORAGE_ERROR, MQ_E_NOMEM. On error
- * nothing is queued. */
-mq_err mq_log_append(struct mq_log *log, struct mq_append *append);
+/* [L] Checks, reserves offsets, queues. *write is set when the caller is the writer
+ * now. Errors: the sequence errors of idempotent producers, MQ_E_MESSAGE_TOO_LARGE,
+ * MQ_E_RECORD_LIST_TOO_LARGE (larger than a segment), MQ_E_KAFKA_STORAGE_ERROR,
+ * MQ_E_NOMEM. On error nothing is queued. */
+mq_err mq_log_append(struct mq_log *log, struct mq_append *append, bool *write);
 
-/* [L] True: there is something to write and the caller is now the writer. */
-bool mq_log_write_begin(struct mq_log *log);
-
-/* [L] The two above at once. */
-mq_err mq_log_append_begin(struct mq_log *log, struct mq_append *append, bool *writer);
-
-/* [U] Writes what was queued at begin. */
+/* [U] The writer: writes what is queued. */
 void mq_log_write_run(struct mq_log *log);
 
-/* [L] Publishes, and appends the finished ones (err set) to done. The caller
- * is no longer the writer and should try mq_log_write_begin() again. */
-void mq_log_write_end(struct mq_log *log, struct mq_list *done);
-
-/* [L] The end, the marks as they are then, and the next begin at once. */
-bool mq_log_write_next(struct mq_log *log, struct mq_list *done, struct mq_log_marks *marks);
+/* [L] The writer: publishes, appends the finished ones (err set) to done, and tells the
+ * marks as they are then. True: more is queued, and the caller goes on as the writer. */
+bool mq_log_write_end(struct mq_log *log, struct mq_list *done, struct mq_log_marks *marks);
 
 /* --- flushing ----------------------------------------------------------- */
 

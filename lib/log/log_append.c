@@ -195,7 +195,8 @@ static MQ_HOT mq_err append_locked(struct mq_log *log, struct mq_append *append)
 	return MQ_OK;
 }
 
-static bool write_begin_locked(struct mq_log *log)
+/* True: there is something to write and the caller is now the writer. */
+static bool begin_write(struct mq_log *log)
 {
 	bool mine = !log->writing && !mq_list_empty(&log->queue);
 
@@ -212,41 +213,20 @@ static void append_init(struct mq_append *append)
 	mq_list_init(&append->node);
 }
 
-mq_err mq_log_append(struct mq_log *log, struct mq_append *append)
+MQ_HOT mq_err mq_log_append(struct mq_log *log, struct mq_append *append, bool *write)
 {
 	mq_err err;
 
 	append_init(append);
 	mq_log_lock(log);
 	err = append_locked(log, append);
-	mq_log_unlock(log);
-	return err;
-}
-
-MQ_HOT mq_err mq_log_append_begin(struct mq_log *log, struct mq_append *append, bool *writer)
-{
-	mq_err err;
-
-	append_init(append);
-	mq_log_lock(log);
-	err = append_locked(log, append);
-	if (MQ_LIKELY(err == MQ_OK))
-		*writer = write_begin_locked(log);
+	if (MQ_LIKELY(err == MQ_OK) && begin_write(log))
+		*write = true;
 	mq_log_unlock(log);
 	return err;
 }
 
 /* --- the writer ---------------------------------------------------------------- */
-
-bool mq_log_write_begin(struct mq_log *log)
-{
-	bool mine;
-
-	mq_log_lock(log);
-	mine = write_begin_locked(log);
-	mq_log_unlock(log);
-	return mine;
-}
 
 /* Whether an append has to go to a new segment, as the write stands. */
 static MQ_HOT bool needs_roll(const struct mq_log *log, const struct mq_segment *active,
@@ -537,7 +517,7 @@ static MQ_COLD void take_back(struct mq_log *log)
 		       strerror(w->errnum));
 }
 
-static MQ_HOT void write_end_locked(struct mq_log *log, struct mq_list *done)
+static MQ_HOT void end_write(struct mq_log *log, struct mq_list *done)
 {
 	struct mq_write *w = &log->write;
 	struct mq_list *node;
@@ -560,21 +540,14 @@ static MQ_HOT void write_end_locked(struct mq_log *log, struct mq_list *done)
 	log->writing = false;
 }
 
-void mq_log_write_end(struct mq_log *log, struct mq_list *done)
-{
-	mq_log_lock(log);
-	write_end_locked(log, done);
-	mq_log_unlock(log);
-}
-
-MQ_HOT bool mq_log_write_next(struct mq_log *log, struct mq_list *done, struct mq_log_marks *marks)
+MQ_HOT bool mq_log_write_end(struct mq_log *log, struct mq_list *done, struct mq_log_marks *marks)
 {
 	bool more;
 
 	mq_log_lock(log);
-	write_end_locked(log, done);
+	end_write(log, done);
 	mq_log_marks_locked(log, marks);
-	more = write_begin_locked(log);
+	more = begin_write(log);
 	mq_log_unlock(log);
 	return more;
 }

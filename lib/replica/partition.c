@@ -328,7 +328,7 @@ MQ_HOT mq_err mq_partition_append(struct mq_partition *partition,
 	append->log.err = MQ_OK;
 	mq_list_init(&append->log.node);
 	mq_list_init(&append->waiter.node);
-	err = mq_log_append_begin(partition->log, &append->log, write);
+	err = mq_log_append(partition->log, &append->log, write);
 	if (err)
 		return err;
 	if (MQ_UNLIKELY(append->log.duplicate)) {
@@ -347,7 +347,7 @@ static bool publish(struct mq_partition *partition, struct mq_list *tasks)
 	bool more;
 
 	mq_list_init(&done);
-	more = mq_log_write_next(partition->log, &done, &marks);
+	more = mq_log_write_end(partition->log, &done, &marks);
 	mq_list_each (it, &done)
 		partition->appended_bytes += mq_list_entry(it, struct mq_append, node)->size;
 	take_marks(partition, &marks);

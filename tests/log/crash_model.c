@@ -263,17 +263,6 @@ static void check_contents(const struct model *model, const struct model_log *ex
 
 /* --- producers ----------------------------------------------------------------------- */
 
-static void write_all(struct mq_log *log)
-{
-	struct mq_list done;
-
-	mq_list_init(&done);
-	while (mq_log_write_begin(log)) {
-		mq_log_write_run(log);
-		mq_log_write_end(log, &done);
-	}
-}
-
 /* Sends a batch again: the log has to know it, at its old offsets. */
 static void check_known(const struct model *model, const struct model_log *expect,
 			struct sim_env *sim, struct mq_log *log, const struct model_batch *batch)
@@ -281,11 +270,12 @@ static void check_known(const struct model *model, const struct model_log *expec
 	uint8_t *data = malloc(batch->size);
 	struct mq_append append = {
 	    .data = data, .size = batch->size, .now_ms = mq_env_wall_ms(sim_env_get(sim))};
+	bool write = false;
 	mq_err err;
 
 	memcpy(data, batch->data, batch->size);
 	mq_put64(data, 0);
-	err = mq_log_append(log, &append);
+	err = mq_log_append(log, &append, &write);
 	if (err != MQ_OK || !append.duplicate)
 		model_fail(model, "%s: the batch at %lld of producer %d is not known again (%s)",
 			   expect->topic, (long long)batch->base, batch->producer,
@@ -319,7 +309,6 @@ static void check_producers(const struct model *model, const struct model_log *e
 			known++;
 		}
 	}
-	write_all(log);
 }
 
 /* --- all of it ------------------------------------------------------------------------- */

@@ -148,7 +148,7 @@ struct sending {
 };
 
 /* Queues one batch and notes it in the model with the offsets it was given. */
-static struct sending *append_batch(struct run *run, int which)
+static struct sending *append_batch(struct run *run, int which, bool *write)
 {
 	struct model_log *log = &run->model.logs[which];
 	struct sending *sending = mq_calloc(1, sizeof(*sending));
@@ -179,7 +179,7 @@ static struct sending *append_batch(struct run *run, int which)
 	    .now_ms = mq_env_wall_ms(sim_env_get(run->sim)),
 	    .owner = sending,
 	};
-	err = mq_log_append(run->disk.logs[which], &sending->append);
+	err = mq_log_append(run->disk.logs[which], &sending->append, write);
 	if (err != MQ_OK || sending->append.duplicate)
 		model_fail(&run->model, "append: %s", mq_err_name(err));
 	if (producer >= 0)
@@ -203,15 +203,17 @@ static void append_some(struct run *run)
 	int which = (int)draw(run, N_LOGS);
 	int n = 1 + (int)draw(run, 4);
 	struct mq_list done, *node, *next;
+	struct mq_log_marks marks;
+	bool write = false;
 
 	mq_list_init(&done);
 	if (!mq_store_may_append(run->disk.store, run->disk.logs[which], MQ_APPEND_CLIENT))
 		model_fail(&run->model, "the store refuses appends");
 	for (int i = 0; i < n; i++)
-		append_batch(run, which);
-	while (mq_log_write_begin(run->disk.logs[which])) {
+		append_batch(run, which, &write);
+	while (write) {
 		mq_log_write_run(run->disk.logs[which]);
-		mq_log_write_end(run->disk.logs[which], &done);
+		write = mq_log_write_end(run->disk.logs[which], &done, &marks);
 	}
 	mq_list_each_safe (node, next, &done) {
 		struct mq_append *append = mq_list_entry(node, struct mq_append, node);

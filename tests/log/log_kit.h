@@ -147,21 +147,29 @@ static inline void kit_build(struct kit_batch *b)
 	free(value);
 }
 
+/* For who was told to write by mq_log_append(). */
+static inline void kit_write_to(struct mq_list *done)
+{
+	struct mq_log_marks marks;
+
+	do
+		mq_log_write_run(kit.log);
+	while (mq_log_write_end(kit.log, done, &marks));
+}
+
 static inline void kit_write(void)
 {
 	struct mq_list done;
 
 	mq_list_init(&done);
-	while (mq_log_write_begin(kit.log)) {
-		mq_log_write_run(kit.log);
-		mq_log_write_end(kit.log, &done);
-	}
+	kit_write_to(&done);
 }
 
 /* Appends one batch and writes it; the outcome of either step. */
 static inline mq_err kit_append_as(struct kit_batch *b, enum mq_append_origin origin, int32_t epoch,
 				   struct mq_append *append)
 {
+	bool write = false;
 	mq_err err;
 
 	if (!b->data)
@@ -173,8 +181,9 @@ static inline mq_err kit_append_as(struct kit_batch *b, enum mq_append_origin or
 	    .leader_epoch = epoch,
 	    .now_ms = KIT_NOW,
 	};
-	err = mq_log_append(kit.log, append);
-	kit_write();
+	err = mq_log_append(kit.log, append, &write);
+	if (write)
+		kit_write();
 	free(b->data);
 	b->data = NULL;
 	return err != MQ_OK ? err : append->err;

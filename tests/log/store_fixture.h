@@ -193,7 +193,9 @@ static inline mq_err owner_append_batch(struct store_owner *o, struct mq_log *lo
 	    .origin = MQ_APPEND_COORDINATOR,
 	    .now_ms = mq_env_wall_ms(o->env),
 	};
+	struct mq_log_marks marks;
 	struct mq_list done;
+	bool write = false;
 	mq_err err;
 
 	mq_list_init(&done);
@@ -202,12 +204,12 @@ static inline mq_err owner_append_batch(struct store_owner *o, struct mq_log *lo
 	memcpy(append.data, batch.data, batch.size);
 	owner_lock(o);
 	(void)mq_store_may_append(o->store, log, append.origin);
-	err = mq_log_append(log, &append);
-	while (!err && mq_log_write_begin(log)) {
+	err = mq_log_append(log, &append, &write);
+	while (write) {
 		owner_unlock(o);
 		mq_log_write_run(log);
 		owner_lock(o);
-		mq_log_write_end(log, &done);
+		write = mq_log_write_end(log, &done, &marks);
 		err = append.err;
 	}
 	(void)mq_store_may_append(o->store, log, append.origin);

@@ -43,6 +43,8 @@ START_TEST(queued_appends_go_out_with_one_write)
 	struct mq_append appends[50];
 	struct kit_batch batches[50];
 	struct mq_list done, *node;
+	struct mq_log_marks marks;
+	bool write;
 	int n = 0;
 
 	mq_list_init(&done);
@@ -51,15 +53,15 @@ START_TEST(queued_appends_go_out_with_one_write)
 		kit_build(&batches[i]);
 		appends[i] = (struct mq_append){
 		    .data = batches[i].data, .size = batches[i].size, .now_ms = KIT_NOW};
-		ck_assert_int_eq(mq_log_append(kit.log, &appends[i]), MQ_OK);
+		write = false;
+		ck_assert_int_eq(mq_log_append(kit.log, &appends[i], &write), MQ_OK);
+		ck_assert_int_eq(write, i == 0);
 		ck_assert_int_eq(appends[i].base_offset, i);
 	}
 	ck_assert_int_eq(kit_end(), 0);
-	ck_assert(mq_log_write_begin(kit.log));
-	ck_assert(!mq_log_write_begin(kit.log));
 	mq_log_write_run(kit.log);
-	mq_log_write_end(kit.log, &done);
-	ck_assert(!mq_log_write_begin(kit.log));
+	ck_assert(!mq_log_write_end(kit.log, &done, &marks));
+	ck_assert_int_eq(marks.end_offset, 50);
 	mq_list_each (node, &done)
 		ck_assert_ptr_eq(mq_list_entry(node, struct mq_append, node), &appends[n++]);
 	ck_assert_int_eq(n, 50);

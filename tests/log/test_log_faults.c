@@ -213,6 +213,8 @@ START_TEST(all_that_is_queued_fails_with_the_write)
 	struct kit_batch b[3];
 	struct mq_append a[3];
 	struct mq_list done, *node;
+	struct mq_log_marks marks;
+	bool write = false;
 	int n = 0;
 
 	kit_append(1, KIT_NOW, 10);
@@ -222,20 +224,19 @@ START_TEST(all_that_is_queued_fails_with_the_write)
 		a[i] = (struct mq_append){.data = b[i].data, .size = b[i].size, .now_ms = KIT_NOW};
 	}
 	mq_list_init(&done);
-	ck_assert_int_eq(mq_log_append(kit.log, &a[0]), MQ_OK);
-	ck_assert_int_eq(mq_log_append(kit.log, &a[1]), MQ_OK);
-	ck_assert(mq_log_write_begin(kit.log));
+	ck_assert_int_eq(mq_log_append(kit.log, &a[0], &write), MQ_OK);
+	ck_assert_int_eq(mq_log_append(kit.log, &a[1], &write), MQ_OK);
+	ck_assert(write);
 	fail_next(ENOSPC);
 	mq_log_write_run(kit.log);
-	ck_assert_int_eq(mq_log_append(kit.log, &a[2]), MQ_OK);
+	ck_assert_int_eq(mq_log_append(kit.log, &a[2], &write), MQ_OK);
 	ck_assert_int_eq(a[2].base_offset, 3);
-	mq_log_write_end(kit.log, &done);
+	ck_assert(!mq_log_write_end(kit.log, &done, &marks));
 	mq_list_each (node, &done) {
 		ck_assert_ptr_eq(node, &a[n].node);
 		ck_assert_int_eq(a[n++].err, MQ_E_KAFKA_STORAGE_ERROR);
 	}
 	ck_assert_int_eq(n, 3);
-	ck_assert(!mq_log_write_begin(kit.log));
 	ck_assert_int_eq(kit_append(1, KIT_NOW, 10), 1);
 	for (int i = 0; i < 3; i++)
 		free(b[i].data);

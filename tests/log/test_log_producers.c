@@ -62,21 +62,21 @@ START_TEST(a_repetition_of_a_queued_batch_shares_its_fate)
 	struct mq_append first, again;
 	struct kit_batch b = kit_batch(2, KIT_NOW, 10);
 	struct mq_list done;
+	bool write = false;
 
 	b.spec.producer_id = 7;
 	b.spec.producer_epoch = 0;
 	b.spec.base_sequence = 0;
 	kit_build(&b);
 	first = again = (struct mq_append){.data = b.data, .size = b.size, .now_ms = KIT_NOW};
-	ck_assert_int_eq(mq_log_append(kit.log, &first), MQ_OK);
-	ck_assert_int_eq(mq_log_append(kit.log, &again), MQ_OK);
+	ck_assert_int_eq(mq_log_append(kit.log, &first, &write), MQ_OK);
+	ck_assert(write);
+	ck_assert_int_eq(mq_log_append(kit.log, &again, &write), MQ_OK);
 	ck_assert(!again.duplicate);
 	ck_assert_int_eq(again.base_offset, 0);
 	ck_assert_int_eq(again.last_offset, 1);
 	mq_list_init(&done);
-	ck_assert(mq_log_write_begin(kit.log));
-	mq_log_write_run(kit.log);
-	mq_log_write_end(kit.log, &done);
+	kit_write_to(&done);
 	ck_assert_ptr_eq(done.next, &first.node);
 	ck_assert_ptr_eq(done.prev, &again.node);
 	ck_assert_int_eq(again.err, MQ_OK);

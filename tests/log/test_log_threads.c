@@ -33,7 +33,9 @@ static void append_one(int64_t producer_id, int sequence)
 {
 	struct kit_batch b = kit_batch(1, KIT_NOW, 200);
 	struct mq_append *a = calloc(1, sizeof(*a));
+	struct mq_log_marks marks;
 	struct mq_list done;
+	bool write = false;
 
 	b.spec.producer_id = producer_id;
 	b.spec.producer_epoch = 0;
@@ -42,12 +44,12 @@ static void append_one(int64_t producer_id, int sequence)
 	*a = (struct mq_append){.data = b.data, .size = b.size, .now_ms = KIT_NOW};
 	mq_list_init(&done);
 	mq_mutex_lock(&lock);
-	ck_assert_int_eq(mq_log_append(kit.log, a), MQ_OK);
-	while (mq_log_write_begin(kit.log)) {
+	ck_assert_int_eq(mq_log_append(kit.log, a, &write), MQ_OK);
+	while (write) {
 		mq_mutex_unlock(&lock);
 		mq_log_write_run(kit.log);
 		mq_mutex_lock(&lock);
-		mq_log_write_end(kit.log, &done);
+		write = mq_log_write_end(kit.log, &done, &marks);
 	}
 	mq_mutex_unlock(&lock);
 	finish(&done);
