@@ -312,23 +312,6 @@ START_TEST(transactions_outlive_want_of_memory)
 }
 END_TEST
 
-static void *make_offsets(void)
-{
-	struct mq_txn_offset_commit_request *r = fx_request(&f, mq_txn_offset_commit_request);
-
-	r->transactional_id = mq_str(producer.id);
-	r->producer_id = producer.producer_id;
-	r->producer_epoch = producer.epoch;
-	r->group_id = mq_str("g");
-	r->topics = fx_request(&f, mq_txn_offset_commit_request_topic);
-	r->n_topics = 1;
-	r->topics->name = mq_str("t");
-	r->topics->partitions = fx_request(&f, mq_txn_offset_commit_request_partition);
-	r->topics->n_partitions = 1;
-	r->topics->partitions->committed_metadata = mq_str("");
-	return r;
-}
-
 static void make_group_topic(void)
 {
 	struct mq_find_coordinator_request *r = fx_request(&f, mq_find_coordinator_request);
@@ -359,7 +342,8 @@ START_TEST(transactions_2_outlive_want_of_memory)
 		more = false;
 		in = starve(MQ_API_PRODUCE, 12, txn_put_request(&f, &producer, "t", 0, 1), n,
 			    &more) == MQ_OK;
-		(void)starve(MQ_API_TXN_OFFSET_COMMIT, 5, make_offsets(), n, &more);
+		(void)starve(MQ_API_TXN_OFFSET_COMMIT, 5, txn_offset_request(&f, &producer, 0), n,
+			     &more);
 		done = starve(MQ_API_END_TXN, 5, make_end(commit), n, &more) == MQ_OK;
 		recover();
 		ck_assert_int_eq(txn_put(&f, &producer, "t", 0, 1), 0);

@@ -468,30 +468,6 @@ static int add_offsets(const struct txn_producer *who)
 	return code;
 }
 
-static int commit_offset(const struct txn_producer *who, int64_t offset, int16_t version)
-{
-	struct mq_txn_offset_commit_request *r = fx_request(&f, mq_txn_offset_commit_request);
-	struct mq_txn_offset_commit_response *response;
-	struct fx_call call;
-	int code;
-
-	r->transactional_id = mq_str(who->id);
-	r->producer_id = who->producer_id;
-	r->producer_epoch = who->epoch;
-	r->group_id = mq_str("g");
-	r->topics = fx_request(&f, mq_txn_offset_commit_request_topic);
-	r->n_topics = 1;
-	r->topics->name = mq_str("t");
-	r->topics->partitions = fx_request(&f, mq_txn_offset_commit_request_partition);
-	r->topics->n_partitions = 1;
-	r->topics->partitions->committed_offset = offset;
-	r->topics->partitions->committed_metadata = mq_str("");
-	response = fx_call(&f, &call, MQ_API_TXN_OFFSET_COMMIT, version, r);
-	code = response->topics[0].partitions[0].error_code;
-	fx_release(&call);
-	return code;
-}
-
 /* The committed offset; an error as its negative. */
 static int64_t committed(bool stable)
 {
@@ -525,7 +501,7 @@ START_TEST(offsets_are_committed_with_their_transaction)
 		int64_t before = committed(true);
 
 		ck_assert_int_eq(add_offsets(&p), 0);
-		ck_assert_int_eq(commit_offset(&p, 10 + i, 3), 0);
+		ck_assert_int_eq(txn_commit_offset(&f, &p, 10 + i, 3), 0);
 		ck_assert_int_eq(committed(true), -MQ_E_UNSTABLE_OFFSET_COMMIT);
 		ck_assert_int_eq(committed(false), before);
 		if (i >= 2) {
@@ -546,15 +522,15 @@ START_TEST(offsets_outside_of_a_transaction_are_refused)
 {
 	find_group();
 	ck_assert_int_eq(txn_init(&f, &p), 0);
-	ck_assert_int_eq(commit_offset(&p, 1, 3), MQ_E_INVALID_TXN_STATE);
-	ck_assert_int_eq(commit_offset(&p, 1, 4), MQ_E_TRANSACTION_ABORTABLE);
+	ck_assert_int_eq(txn_commit_offset(&f, &p, 1, 3), MQ_E_INVALID_TXN_STATE);
+	ck_assert_int_eq(txn_commit_offset(&f, &p, 1, 4), MQ_E_TRANSACTION_ABORTABLE);
 	ck_assert_int_eq(add_offsets(&p), 0);
-	ck_assert_int_eq(commit_offset(&p, 1, 3), 0);
+	ck_assert_int_eq(txn_commit_offset(&f, &p, 1, 3), 0);
 	ck_assert_int_eq(txn_end(&f, &p, false), 0);
-	ck_assert_int_eq(commit_offset(&p, 2, 3), MQ_E_INVALID_TXN_STATE);
+	ck_assert_int_eq(txn_commit_offset(&f, &p, 2, 3), MQ_E_INVALID_TXN_STATE);
 	ck_assert_int_eq(committed(true), -1);
 	p.epoch--;
-	ck_assert_int_eq(commit_offset(&p, 2, 3), MQ_E_INVALID_PRODUCER_EPOCH);
+	ck_assert_int_eq(txn_commit_offset(&f, &p, 2, 3), MQ_E_INVALID_PRODUCER_EPOCH);
 }
 END_TEST
 

@@ -498,30 +498,6 @@ static void find_group(void)
 	fx_release(&call);
 }
 
-static int commit_offset(const struct txn_producer *who, int64_t offset)
-{
-	struct mq_txn_offset_commit_request *r = fx_request(&f, mq_txn_offset_commit_request);
-	struct mq_txn_offset_commit_response *response;
-	struct fx_call call;
-	int code;
-
-	r->transactional_id = mq_str(who->id);
-	r->producer_id = who->producer_id;
-	r->producer_epoch = who->epoch;
-	r->group_id = mq_str("g");
-	r->topics = fx_request(&f, mq_txn_offset_commit_request_topic);
-	r->n_topics = 1;
-	r->topics->name = mq_str("t");
-	r->topics->partitions = fx_request(&f, mq_txn_offset_commit_request_partition);
-	r->topics->n_partitions = 1;
-	r->topics->partitions->committed_offset = offset;
-	r->topics->partitions->committed_metadata = mq_str("");
-	response = fx_call(&f, &call, MQ_API_TXN_OFFSET_COMMIT, 5, r);
-	code = response->topics[0].partitions[0].error_code;
-	fx_release(&call);
-	return code;
-}
-
 /* The committed offset; an error as its negative. */
 static int64_t committed(void)
 {
@@ -554,14 +530,14 @@ START_TEST(offsets_bring_the_group_s_partition_along)
 		bool commit = i % 2 == 0;
 		int64_t before = committed();
 
-		ck_assert_int_eq(commit_offset(&p, 10 + i), 0);
+		ck_assert_int_eq(txn_commit_offset(&f, &p, 10 + i, 5), 0);
 		ck_assert_int_eq(committed(), -MQ_E_UNSTABLE_OFFSET_COMMIT);
 		if (i >= 2)
 			reopen();
 		q = p;
 		ck_assert_int_eq(txn_end(&f, &p, commit), 0);
 		ck_assert_int_eq(committed(), commit ? 10 + i : before);
-		ck_assert_int_eq(commit_offset(&q, 99), MQ_E_INVALID_PRODUCER_EPOCH);
+		ck_assert_int_eq(txn_commit_offset(&f, &q, 99, 5), MQ_E_INVALID_PRODUCER_EPOCH);
 	}
 	reopen();
 	ck_assert_int_eq(committed(), 12);

@@ -174,6 +174,40 @@ static inline int txn_put(struct fixture *f, struct txn_producer *p, const char 
 	return code;
 }
 
+/* To commit the offset of group g in partition 0 of t. */
+static inline struct mq_txn_offset_commit_request *
+txn_offset_request(struct fixture *f, const struct txn_producer *p, int64_t offset)
+{
+	struct mq_txn_offset_commit_request *r = fx_request(f, mq_txn_offset_commit_request);
+
+	r->transactional_id = mq_str(p->id);
+	r->producer_id = p->producer_id;
+	r->producer_epoch = p->epoch;
+	r->group_id = mq_str("g");
+	r->topics = fx_request(f, mq_txn_offset_commit_request_topic);
+	r->n_topics = 1;
+	r->topics->name = mq_str("t");
+	r->topics->partitions = fx_request(f, mq_txn_offset_commit_request_partition);
+	r->topics->n_partitions = 1;
+	r->topics->partitions->committed_offset = offset;
+	r->topics->partitions->committed_metadata = mq_str("");
+	return r;
+}
+
+static inline int txn_commit_offset(struct fixture *f, const struct txn_producer *p, int64_t offset,
+				    int16_t version)
+{
+	struct mq_txn_offset_commit_response *response;
+	struct fx_call call;
+	int code;
+
+	response =
+	    fx_call(f, &call, MQ_API_TXN_OFFSET_COMMIT, version, txn_offset_request(f, p, offset));
+	code = response->topics[0].partitions[0].error_code;
+	fx_release(&call);
+	return code;
+}
+
 /* The state of an id, copied; or the error's name. */
 static inline const char *txn_state(struct fixture *f, const char *id)
 {
