@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "coordinator/runtime.h"
+
 /* --- the broker ------------------------------------------------------------------------ */
 
 void gx_open(struct fixture *f, ...)
@@ -341,4 +343,40 @@ int gx_stable_error(struct fixture *f, int32_t partition)
 	error = response->topics[0].partitions[0].error_code;
 	fx_release(&call);
 	return error;
+}
+
+void gx_write_offset(struct fixture *f, const char *group, int64_t offset, int64_t commit_ms)
+{
+	uint8_t *memory = mq_arena_get(&f->arena, 1024);
+	struct mq_batch_spec spec;
+	struct mq_builder builder;
+	struct mq_buf key, value;
+	mq_bytes batch;
+
+	mq_buf_init(&key, 0);
+	mq_buf_put_be16(&key, 1);
+	mq_buf_put_be16(&key, (uint16_t)strlen(group));
+	mq_buf_put_str(&key, group);
+	mq_buf_put_be16(&key, 1);
+	mq_buf_put_str(&key, "t");
+	mq_buf_put_be32(&key, 0);
+	mq_buf_init(&value, 0);
+	mq_buf_put_be16(&value, 3);
+	mq_buf_put_be64(&value, (uint64_t)offset);
+	mq_buf_put_be32(&value, UINT32_MAX); /* no leader epoch */
+	mq_buf_put_be16(&value, 0);
+	mq_buf_put_be64(&value, (uint64_t)commit_ms);
+	mq_batch_spec_init(&spec);
+	mq_builder_init(&builder, memory, 1024, &spec);
+	ck_assert(mq_builder_append(&builder, mq_env_wall_ms(f->env), mq_mem(key.data, key.size),
+				    mq_mem(value.data, value.size), NULL, 0));
+	ck_assert_int_eq(mq_builder_close(&builder, NULL, &batch, NULL), MQ_OK);
+	f->client_id = "__admin_client"; /* others may not */
+	ck_assert_int_eq(
+	    fx_produce(f, "__consumer_offsets", mq_coord_partition_of(mq_str(group), 50), batch)
+		.error_code,
+	    0);
+	f->client_id = NULL;
+	mq_buf_deinit(&key);
+	mq_buf_deinit(&value);
 }

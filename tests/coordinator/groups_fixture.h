@@ -61,5 +61,7 @@ int64_t gx_committed(struct fixture *f, const char *group, int32_t partition);
 /* What a fetch of a stable offset of group "g" says of it. Runs no job: writes that wait
  * for one stay on their way. */
 int gx_stable_error(struct fixture *f, int32_t partition);
+/* Writes a record of partition 0 into the log, as another program may have. */
+void gx_write_offset(struct fixture *f, const char *group, int64_t offset, int64_t commit_ms);
 
 #endif

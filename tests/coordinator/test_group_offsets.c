@@ -598,47 +598,10 @@ START_TEST(commit_may_count_for_all_time)
 }
 END_TEST
 
-/* A record of the group's, as another program may have written it. */
-static void write_offset(int64_t offset, int64_t commit_ms)
-{
-	uint8_t *memory = mq_arena_get(&f.arena, 1024);
-	struct mq_batch_spec spec;
-	struct mq_builder builder;
-	struct mq_buf key, value;
-	mq_bytes batch;
-
-	mq_buf_init(&key, 0);
-	mq_buf_put_be16(&key, 1);
-	mq_buf_put_be16(&key, 1);
-	mq_buf_put_bytes(&key, "g", 1);
-	mq_buf_put_be16(&key, 1);
-	mq_buf_put_bytes(&key, "t", 1);
-	mq_buf_put_be32(&key, 0);
-	mq_buf_init(&value, 0);
-	mq_buf_put_be16(&value, 3);
-	mq_buf_put_be64(&value, (uint64_t)offset);
-	mq_buf_put_be32(&value, (uint32_t)-1);
-	mq_buf_put_be16(&value, 0);
-	mq_buf_put_be64(&value, (uint64_t)commit_ms);
-	mq_batch_spec_init(&spec);
-	mq_builder_init(&builder, memory, 1024, &spec);
-	ck_assert(mq_builder_append(&builder, mq_env_wall_ms(f.env), mq_mem(key.data, key.size),
-				    mq_mem(value.data, value.size), NULL, 0));
-	ck_assert_int_eq(mq_builder_close(&builder, NULL, &batch, NULL), MQ_OK);
-	f.client_id = "__admin_client"; /* others may not */
-	ck_assert_int_eq(
-	    fx_produce(&f, "__consumer_offsets", mq_coord_partition_of(mq_str("g"), 50), batch)
-		.error_code,
-	    0);
-	f.client_id = NULL;
-	mq_buf_deinit(&key);
-	mq_buf_deinit(&value);
-}
-
 START_TEST(offset_from_before_all_time_expires)
 {
 	gx_open(&f, "offsets.retention.minutes", "60", NULL);
-	write_offset(7, INT64_MIN);
+	gx_write_offset(&f, "g", 7, INT64_MIN);
 	fx_reopen(&f);
 	sim_env_run_jobs(f.sim);
 	ck_assert_int_eq(gx_committed(&f, "g", 0), 7);
