@@ -25,7 +25,7 @@ mq_err mq_adm_new(struct mq_admin **out, const mq_conf *conf, const struct mq_di
 	admin->pid = getpid();
 	admin->env = mq_env_system_new(WORKERS);
 	if (admin->env)
-		admin->loop = mq_loop_new(admin->env, mq_conf_logger(conf));
+		admin->loop = mq_loop_new(admin->env);
 	if (!admin->loop) {
 		err = mq_fail(error, MQ_E_NOMEM, "out of memory or of descriptors");
 	} else {

@@ -7,7 +7,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "api/broker_impl.h"
 #include "base/conf.h"
 #include "base/err.h"
 #include "server/shell.h"
@@ -121,9 +120,4 @@ int mq_broker_port(const mq_broker *broker, const char *listener)
 		if (!listener || strcmp(endpoint.listener, listener) == 0)
 			return endpoint.port;
 	return -1;
-}
-
-struct mq_inproc *mq_broker_inproc(mq_broker *broker)
-{
-	return mq_shell_inproc(broker->shell);
 }

@@ -91,12 +91,3 @@ void mq_buf_printf(struct mq_buf *buf, const char *fmt, ...)
 	mq_buf_vprintf(buf, fmt, ap);
 	va_end(ap);
 }
-
-uint8_t *mq_buf_take(struct mq_buf *buf, size_t *size)
-{
-	uint8_t *data = buf->data;
-
-	*size = buf->size;
-	mq_buf_init(buf, buf->size_max);
-	return data;
-}

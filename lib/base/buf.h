@@ -72,10 +72,6 @@ static inline void mq_buf_put_be64(struct mq_buf *buf, uint64_t v)
 		mq_put64(p, v);
 }
 
-/* Takes the bytes out: the caller frees them with free(). The buffer is empty
- * afterwards. NULL when nothing was written. */
-uint8_t *mq_buf_take(struct mq_buf *buf, size_t *size);
-
 /* A cursor over bytes somebody else owns. A read past the end marks it failed
  * and gives zero; check failed once at the end, but check a length before it
  * is used for anything else. */

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/logger.h"
 #include "base/mem.h"
 #include "client/internal.h"
 #include "protocol/wire.h"

@@ -233,7 +233,7 @@ static mq_err start(struct mq_consumer *c, const struct mq_dialer *dialer, mq_er
 		return err;
 	c->env = mq_env_system_new(WORKERS);
 	if (c->env)
-		c->loop = mq_loop_new(c->env, c->logger);
+		c->loop = mq_loop_new(c->env);
 	if (!c->loop)
 		return mq_fail(error, MQ_E_NOMEM, "out of memory or of descriptors");
 	mq_post_init(&c->wake, on_wake);

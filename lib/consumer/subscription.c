@@ -349,12 +349,6 @@ void mq_sub_reset(struct mq_sub *sub, struct mq_sub_part *part, int64_t to, bool
 	part->state = MQ_PART_RESET;
 }
 
-void mq_sub_forget_position(struct mq_sub *sub, struct mq_sub_part *part)
-{
-	renew(sub, part);
-	part->state = MQ_PART_UNKNOWN;
-}
-
 void mq_sub_validate(struct mq_sub_part *part, int32_t leader_epoch)
 {
 	assert(mq_sub_has_position(part));

@@ -155,7 +155,6 @@ void mq_sub_remove(struct mq_sub *sub, struct mq_sub_part *part);
 void mq_sub_seek(struct mq_sub *sub, struct mq_sub_part *part, const struct mq_position *to,
 		 bool validate);
 void mq_sub_reset(struct mq_sub *sub, struct mq_sub_part *part, int64_t to, bool asked);
-void mq_sub_forget_position(struct mq_sub *sub, struct mq_sub_part *part);
 void mq_sub_validate(struct mq_sub_part *part, int32_t leader_epoch); /* FETCHING -> VALIDATING */
 void mq_sub_validated(struct mq_sub_part *part);                      /* and back */
 

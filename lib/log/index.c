@@ -37,13 +37,6 @@ uint8_t *mq_index_add(struct mq_index *index)
 	return index->tail + (size_t)index->n_tail++ * index->entry_size;
 }
 
-const uint8_t *mq_index_last(const struct mq_index *index)
-{
-	if (!index->n_tail)
-		return NULL;
-	return index->tail + (size_t)(index->n_tail - 1) * index->entry_size;
-}
-
 void mq_index_spilled(struct mq_index *index, uint32_t n)
 {
 	assert(n <= index->n_tail);

@@ -51,9 +51,6 @@ static inline bool mq_index_reserve(struct mq_index *index, uint32_t n)
 }
 uint8_t *mq_index_add(struct mq_index *index);
 
-/* The last entry in the tail, or NULL. */
-const uint8_t *mq_index_last(const struct mq_index *index);
-
 /* The first n entries of the tail are in the file now. */
 void mq_index_spilled(struct mq_index *index, uint32_t n);
 

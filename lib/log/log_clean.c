@@ -66,11 +66,6 @@ void mq_clean_abort(struct mq_clean *clean)
 	clean_free(clean);
 }
 
-int64_t mq_clean_size(const struct mq_clean *clean)
-{
-	return clean->segment->size;
-}
-
 bool mq_clean_fits(const struct mq_clean *clean, size_t size, int64_t last_offset)
 {
 	const struct mq_segment *segment = clean->segment;

@@ -108,7 +108,6 @@ mq_err mq_clean_open(struct mq_clean **out, struct mq_log *log, int64_t base_off
 		     mq_error *error);
 /* [U] Appends a run of whole batches, offsets as they are; indexes follow by themselves. */
 mq_err mq_clean_append(struct mq_clean *clean, const void *data, size_t size, mq_error *error);
-int64_t mq_clean_size(const struct mq_clean *clean);
 /* True when a batch of this size and last offset still fits in (segment size, index). */
 bool mq_clean_fits(const struct mq_clean *clean, size_t size, int64_t last_offset);
 /* [U] Deletes the files; takes NULL. */

@@ -78,29 +78,26 @@ static void name_peer(struct mq_conn *conn)
 		struct sockaddr_storage room;
 	} addr;
 	socklen_t size = sizeof(addr);
+	char host[MQ_PEER_TEXT_MAX];
 
-	snprintf(conn->peer_host, sizeof(conn->peer_host), "unknown");
 	snprintf(conn->peer, sizeof(conn->peer), "unknown");
 	if (getpeername(conn->fd, &addr.any, &size) != 0)
 		return;
 	if (addr.any.sa_family == AF_INET) {
-		inet_ntop(AF_INET, &addr.v4.sin_addr, conn->peer_host, sizeof(conn->peer_host));
-		snprintf(conn->peer, sizeof(conn->peer), "%s:%u", conn->peer_host,
-			 ntohs(addr.v4.sin_port));
+		inet_ntop(AF_INET, &addr.v4.sin_addr, host, sizeof(host));
+		snprintf(conn->peer, sizeof(conn->peer), "%s:%u", host, ntohs(addr.v4.sin_port));
 	} else if (addr.any.sa_family == AF_INET6) {
 		const struct in6_addr *in6 = &addr.v6.sin6_addr;
 
 		/* A peer over IPv4 on a socket for both is shown as what it is. */
 		if (IN6_IS_ADDR_V4MAPPED(in6)) {
-			inet_ntop(AF_INET, in6->s6_addr + 12, conn->peer_host,
-				  sizeof(conn->peer_host));
-			snprintf(conn->peer, sizeof(conn->peer), "%s:%u", conn->peer_host,
+			inet_ntop(AF_INET, in6->s6_addr + 12, host, sizeof(host));
+			snprintf(conn->peer, sizeof(conn->peer), "%s:%u", host,
 				 ntohs(addr.v6.sin6_port));
 			return;
 		}
-		inet_ntop(AF_INET6, in6, conn->peer_host, sizeof(conn->peer_host));
-		snprintf(conn->peer, sizeof(conn->peer), "[%s]:%u", conn->peer_host,
-			 ntohs(addr.v6.sin6_port));
+		inet_ntop(AF_INET6, in6, host, sizeof(host));
+		snprintf(conn->peer, sizeof(conn->peer), "[%s]:%u", host, ntohs(addr.v6.sin6_port));
 	}
 }
 
@@ -683,11 +680,6 @@ bool mq_conn_peer_name(struct mq_conn *conn, char *name, size_t size)
 	known = conn->tls && mq_tls_peer_name(conn->tls, name, size);
 	mq_mutex_unlock(&conn->lock);
 	return known;
-}
-
-const char *mq_conn_peer_host(const struct mq_conn *conn)
-{
-	return conn->peer_host;
 }
 
 const char *mq_conn_peer(const struct mq_conn *conn)

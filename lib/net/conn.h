@@ -118,8 +118,7 @@ size_t mq_conn_unsent(struct mq_conn *conn);
 /* The subject of the peer's verified certificate as RFC 2253 text, or false. */
 bool mq_conn_peer_name(struct mq_conn *conn, char *name, size_t size);
 
-/* "10.0.0.1" and "10.0.0.1:9092" or "[::1]:9092"; valid as long as the connection. */
-const char *mq_conn_peer_host(const struct mq_conn *conn);
+/* "10.0.0.1:9092" or "[::1]:9092"; valid as long as the connection. */
 const char *mq_conn_peer(const struct mq_conn *conn);
 
 #endif

@@ -16,7 +16,6 @@ struct mq_conn {
 	const struct mq_conn_handler *handler;
 	void *arg;
 	size_t frame_max, send_max;
-	char peer_host[MQ_PEER_TEXT_MAX];
 	char peer[MQ_PEER_TEXT_MAX + 8];
 
 	/* The loop's thread only. */

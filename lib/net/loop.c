@@ -32,7 +32,6 @@ enum lending { OWN, LENDING, LENT };
 
 struct mq_loop {
 	struct mq_env *env;
-	const struct mq_logger *logger;
 	struct event_base *base;
 	struct mq_dns *dns;
 	struct mq_block_pool *pool;
@@ -107,14 +106,13 @@ static struct event_base *base_new(void)
 	return base;
 }
 
-struct mq_loop *mq_loop_new(struct mq_env *env, const struct mq_logger *logger)
+struct mq_loop *mq_loop_new(struct mq_env *env)
 {
 	struct mq_loop *loop = calloc(1, sizeof(*loop));
 
 	if (!loop)
 		return NULL;
 	loop->env = env;
-	loop->logger = logger;
 	mq_mutex_init(&loop->lock);
 	mq_cond_init(&loop->returned);
 	mq_list_init(&loop->posts);
@@ -162,11 +160,6 @@ struct mq_dns **mq_loop_dns(struct mq_loop *loop)
 struct mq_env *mq_loop_env(const struct mq_loop *loop)
 {
 	return loop->env;
-}
-
-const struct mq_logger *mq_loop_logger(const struct mq_loop *loop)
-{
-	return loop->logger;
 }
 
 struct mq_block_pool *mq_loop_pool(struct mq_loop *loop)

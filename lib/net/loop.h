@@ -17,15 +17,14 @@
 #include <mq/error.h>
 
 #include "base/list.h"
-#include "base/logger.h"
 #include "env/env.h"
 
 struct event;
 struct mq_loop;
 struct mq_block_pool;
 
-/* NULL when out of memory or descriptors. env and logger are borrowed. */
-struct mq_loop *mq_loop_new(struct mq_env *env, const struct mq_logger *logger);
+/* NULL when out of memory or descriptors. env is borrowed. */
+struct mq_loop *mq_loop_new(struct mq_env *env);
 
 /* The loop is not driven any more; what was posted and has not run is
  * forgotten. NULL is allowed. */
@@ -77,7 +76,6 @@ void mq_loop_return(struct mq_loop *loop);
 bool mq_loop_is_self(const struct mq_loop *loop);
 
 struct mq_env *mq_loop_env(const struct mq_loop *loop);
-const struct mq_logger *mq_loop_logger(const struct mq_loop *loop);
 
 /* The page-aligned buffers of the loop's connections. */
 struct mq_block_pool *mq_loop_pool(struct mq_loop *loop);

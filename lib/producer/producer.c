@@ -60,7 +60,7 @@ static mq_err start(struct mq_producer *p, const struct mq_dialer *dialer, mq_er
 		return err;
 	p->env = mq_env_system_new(WORKERS);
 	if (p->env)
-		p->loop = mq_loop_new(p->env, p->logger);
+		p->loop = mq_loop_new(p->env);
 	if (!p->loop)
 		return mq_fail(error, MQ_E_NOMEM, "out of memory or of descriptors");
 	mq_env_random(p->env, &seed, sizeof(seed));

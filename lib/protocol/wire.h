@@ -13,8 +13,6 @@
 #ifndef MQ_PROTOCOL_WIRE_H
 #define MQ_PROTOCOL_WIRE_H
 
-#include <sys/uio.h>
-
 #include <mq/error.h>
 
 #include "base/arena.h"
@@ -115,10 +113,6 @@ mq_err mq_wire_out_finish(struct mq_wire_out *out);
 /* Segment i of n_segments. Own bytes have owner NULL and are valid until the
  * next change of out. */
 struct mq_piece mq_wire_out_segment(const struct mq_wire_out *out, size_t i);
-
-/* The segments in memory from *segment on, until the first range of a file or
- * until iov is full; *segment moves behind them. Returns how many. */
-int mq_wire_out_iov(const struct mq_wire_out *out, size_t *segment, struct iovec *iov, int n_max);
 
 /* The whole output in one block, for who cannot send pieces (file ranges are
  * then MQ_E_UNSUPPORTED). The caller frees it with free(). */

@@ -112,20 +112,6 @@ struct mq_piece mq_wire_out_segment(const struct mq_wire_out *out, size_t i)
 	return piece;
 }
 
-int mq_wire_out_iov(const struct mq_wire_out *out, size_t *segment, struct iovec *iov, int n_max)
-{
-	int n = 0;
-
-	for (; n < n_max && *segment < out->n_segments; n++, ++*segment) {
-		struct mq_piece piece = mq_wire_out_segment(out, *segment);
-
-		if (!piece.data)
-			break;
-		iov[n] = (struct iovec){(void *)piece.data, piece.size};
-	}
-	return n;
-}
-
 mq_err mq_wire_out_join(const struct mq_wire_out *out, uint8_t **data, size_t *size)
 {
 	uint8_t *block, *p;

@@ -155,7 +155,7 @@ static bool open_workers(struct mq_server *server)
 		mq_list_init(&worker->sessions);
 		mq_post_init(&worker->drain, on_drain);
 		mq_post_init(&worker->kill, on_kill);
-		worker->loop = mq_loop_new(server->args.env, server->args.logger);
+		worker->loop = mq_loop_new(server->args.env);
 		if (!worker->loop)
 			return false;
 		server->n_workers++;

@@ -276,11 +276,6 @@ struct mq_server *mq_shell_server(struct mq_shell *shell)
 	return shell->server;
 }
 
-struct mq_inproc *mq_shell_inproc(struct mq_shell *shell)
-{
-	return shell->inproc;
-}
-
 struct mq_env *mq_shell_env(struct mq_shell *shell)
 {
 	return shell->env;

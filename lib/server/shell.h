@@ -31,7 +31,6 @@ mq_err mq_shell_stop(struct mq_shell *shell, int64_t deadline_us, mq_error *erro
 void mq_shell_free(struct mq_shell *shell);
 
 struct mq_server *mq_shell_server(struct mq_shell *shell);
-struct mq_inproc *mq_shell_inproc(struct mq_shell *shell);
 struct mq_env *mq_shell_env(struct mq_shell *shell);
 
 #endif

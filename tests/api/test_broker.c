@@ -9,7 +9,6 @@
 
 #include <mq/broker.h>
 
-#include "api/broker_impl.h"
 #include "env/env.h"
 #include "net/link.h"
 #include "protocol/messages.h"

@@ -84,20 +84,6 @@ START_TEST(a_buffer_out_of_memory_keeps_its_bytes)
 }
 END_TEST
 
-START_TEST(taken_bytes_leave_an_empty_buffer)
-{
-	struct mq_buf b;
-	uint8_t *data;
-	size_t size;
-
-	mq_buf_init(&b, 7);
-	mq_buf_put_str(&b, "abc");
-	data = mq_buf_take(&b, &size);
-	ck_assert(size == 3 && b.size == 0 && !b.data && b.size_max == 7);
-	free(data);
-}
-END_TEST
-
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -106,7 +92,6 @@ int main(void)
 	    a_cursor_stays_failed_after_its_end,
 	    a_limit_is_kept_and_failure_sticks,
 	    a_buffer_out_of_memory_keeps_its_bytes,
-	    taken_bytes_leave_an_empty_buffer,
 	};
 
 	return SUITE_RUN("buf", tests);

@@ -477,7 +477,7 @@ static void append_raw(mq_bytes batch)
 	};
 	struct mq_topic *topic;
 	struct mq_list tasks;
-	bool write;
+	bool write = false;
 
 	mq_core_enter(f.core, &tasks);
 	topic = mq_topic_find(f.core, mq_str("t"));

@@ -31,12 +31,11 @@ static void done(struct mq_request *req, mq_err err)
 
 static void start_client(mq_conf *conf, const struct mq_dialer *dialer)
 {
-	static const struct mq_logger silent;
 	struct mq_client_args args = {.conf = conf, .dialer = dialer};
 	mq_error error;
 
 	env = mq_env_system_new(1);
-	loop = mq_loop_new(env, &silent);
+	loop = mq_loop_new(env);
 	args.loop = loop;
 	ck_assert_int_eq(mq_client_new(&client, &args, &error), MQ_OK);
 	mq_conf_free(conf);

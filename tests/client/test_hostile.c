@@ -179,9 +179,8 @@ static void done(struct mq_request *req, mq_err err)
 /* Asks for metadata; the error's text goes to text. Checks that it ends in time. */
 static mq_err ask(const char *bootstrap, mq_error *error)
 {
-	static const struct mq_logger silent;
 	struct mq_env *env = mq_env_system_new(1);
-	struct mq_loop *loop = mq_loop_new(env, &silent);
+	struct mq_loop *loop = mq_loop_new(env);
 	mq_conf *conf = fake_conf(bootstrap, NULL);
 	struct mq_client_args args = {.loop = loop, .conf = conf};
 	struct outcome outcome = {1, MQ_OK};

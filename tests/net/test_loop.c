@@ -14,12 +14,11 @@
 
 static struct mq_env *env;
 static struct mq_loop *loop;
-static const struct mq_logger silent;
 
 static void setup(void)
 {
 	env = mq_env_system_new(1);
-	loop = mq_loop_new(env, &silent);
+	loop = mq_loop_new(env);
 	ck_assert(env && loop);
 }
 

@@ -224,13 +224,12 @@ uint8_t *mq_test_encode(const struct mq_message *msg, int16_t version, const voi
 char *mq_test_print(const struct mq_message *msg, int16_t version, const void *in)
 {
 	struct mq_buf buf;
-	size_t size;
 
 	mq_buf_init(&buf, 0);
 	if (mq_message_print(msg, version, in, &buf))
 		abort();
 	mq_buf_put_u8(&buf, 0);
-	return (char *)mq_buf_take(&buf, &size);
+	return (char *)buf.data;
 }
 
 static unsigned digit(char c)

@@ -81,30 +81,6 @@ START_TEST(own_bytes_may_move_while_the_output_grows)
 }
 END_TEST
 
-START_TEST(iovecs_stop_at_a_file_and_at_their_room)
-{
-	struct mq_piece memory = {.data = "m", .size = 1}, part = range(0, 9);
-	struct iovec iov[2];
-	size_t at = 0;
-
-	put("a");
-	mq_wire_out_piece(&out, &memory);
-	put("b");
-	mq_wire_out_piece(&out, &part);
-	put("c");
-	ck_assert(!mq_wire_out_finish(&out));
-	ck_assert_int_eq(mq_wire_out_iov(&out, &at, iov, 2), 2);
-	ck_assert_uint_eq(at, 2);
-	ck_assert_int_eq(mq_wire_out_iov(&out, &at, iov, 2), 1);
-	ck_assert_mem_eq(iov[0].iov_base, "b", 1);
-	ck_assert_int_eq(mq_wire_out_iov(&out, &at, iov, 2), 0);
-	ck_assert_uint_eq(at++, 3);
-	ck_assert_int_eq(mq_wire_out_iov(&out, &at, iov, 2), 1);
-	ck_assert_mem_eq(iov[0].iov_base, "c", 1);
-	ck_assert_uint_eq(at, out.n_segments);
-}
-END_TEST
-
 START_TEST(only_memory_can_be_joined)
 {
 	struct mq_piece memory = {.data = "m", .size = 1}, part = range(0, 9);
@@ -218,7 +194,6 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, segments_come_in_order);
 	tcase_add_test(tc, own_bytes_may_move_while_the_output_grows);
-	tcase_add_test(tc, iovecs_stop_at_a_file_and_at_their_room);
 	tcase_add_test(tc, only_memory_can_be_joined);
 	tcase_add_test(tc, a_reset_output_is_as_new);
 	tcase_add_test(tc, borrowed_bytes_count_for_the_limit);

@@ -303,7 +303,7 @@ END_TEST
 START_TEST(appends_that_may_not_be_are_refused)
 {
 	struct put put;
-	bool write;
+	bool write = false;
 
 	open_partition(false);
 	ck_assert_int_eq(put_start(&put, MQ_MARK_HW, 2, &write), MQ_E_NOT_ENOUGH_REPLICAS);
@@ -438,7 +438,7 @@ START_TEST(a_lost_partition_answers_everybody)
 {
 	struct mq_list tasks;
 	struct put put;
-	bool write;
+	bool write = false;
 
 	open_partition(true);
 	n_fired = 0;

@@ -556,7 +556,7 @@ static inline void client_open(struct client *c, const char *host, uint16_t port
 	mq_mutex_init(&c->lock);
 	mq_cond_init(&c->changed);
 	mq_post_init(&c->close, client_on_close);
-	c->loop = mq_loop_new(env, &logger);
+	c->loop = mq_loop_new(env);
 	ck_assert_ptr_nonnull(c->loop);
 	args.loop = c->loop;
 	ck_assert_int_eq(mq_tcp_link_open(&args, &c->link, &error), MQ_OK);

@@ -20,19 +20,17 @@ struct event {
 
 struct mq_loop {
 	struct mq_env *env;
-	const struct mq_logger *logger;
 	const void *driver; /* the fiber that drives it */
 	struct sim_fiber *thread;
 	struct mq_list posts, timers;
 	bool stop;
 };
 
-struct mq_loop *mq_loop_new(struct mq_env *env, const struct mq_logger *logger)
+struct mq_loop *mq_loop_new(struct mq_env *env)
 {
 	struct mq_loop *loop = sim_alloc(sizeof(*loop));
 
 	loop->env = env;
-	loop->logger = logger;
 	mq_list_init(&loop->posts);
 	mq_list_init(&loop->timers);
 	return loop;
@@ -62,11 +60,6 @@ struct mq_dns **mq_loop_dns(struct mq_loop *loop)
 struct mq_env *mq_loop_env(const struct mq_loop *loop)
 {
 	return loop->env;
-}
-
-const struct mq_logger *mq_loop_logger(const struct mq_loop *loop)
-{
-	return loop->logger;
 }
 
 struct mq_block_pool *mq_loop_pool(struct mq_loop *loop)
