@@ -213,9 +213,10 @@ static inline struct mq_acc_topic *same_topic(struct mq_producer *p, const char 
 	return topic && topic->n > 0 && p->state == MQ_PRODUCER_OPEN ? topic : NULL;
 }
 
-/* The topic with its partitions known. The lock is held. */
+/* The topic with its partitions known. *deadline_us, if 0, is set where it has to wait.
+ * The lock is held. */
 static mq_err get_topic(struct mq_producer *p, const char *name, int64_t block_us,
-			struct mq_acc_topic **out, mq_error *error)
+			int64_t *deadline_us, struct mq_acc_topic **out, mq_error *error)
 {
 	if (!mq_acc_same_topic(&p->acc, name) && !mq_topic_name_ok(mq_str(name)))
 		return mq_fail(error, MQ_E_ARG, "\"%.260s\" cannot be a topic", name);
@@ -224,7 +225,9 @@ static mq_err get_topic(struct mq_producer *p, const char *name, int64_t block_u
 		return MQ_OK;
 	if (!*out)
 		return mq_fail(error, MQ_E_NOMEM, "out of memory, or too many topics");
-	return wait_topic(p, *out, now_us(p) + block_us, error);
+	if (*deadline_us == 0)
+		*deadline_us = now_us(p) + block_us;
+	return wait_topic(p, *out, *deadline_us, error);
 }
 
 /* For how long a send may wait. */
@@ -235,13 +238,13 @@ static int64_t block_us(const struct mq_producer *p)
 
 /* Makes it the topic that was sent to last. */
 static __attribute__((noinline)) mq_err find_topic(struct mq_producer *p, const char *name,
-						   mq_error *error)
+						   int64_t *deadline_us, mq_error *error)
 {
 	struct mq_acc_topic *topic;
 
 	if (p->state != MQ_PRODUCER_OPEN)
 		return mq_prod_fail_closed(error);
-	return get_topic(p, name, block_us(p), &topic, error);
+	return get_topic(p, name, block_us(p), deadline_us, &topic, error);
 }
 
 /* --- sending -------------------------------------------------------------------------- */
@@ -396,14 +399,18 @@ static mq_err put(struct mq_producer *p, struct mq_acc_part *part, const mq_reco
 	return mq_acc_append(&p->acc, batch, record, timestamp, done, arg);
 }
 
-/* The same where a batch has to be opened, and its memory waited for maybe. */
+/* The same where a batch has to be opened, and its memory waited for maybe: until
+ * the deadline if metadata was waited for, else for as long as a send may. */
 static mq_err put_somewhere(struct mq_producer *p, struct mq_acc_part *part,
-			    const mq_record *record, mq_sent_cb *done, void *arg, mq_error *error)
+			    const mq_record *record, mq_sent_cb *done, void *arg,
+			    int64_t deadline_us, mq_error *error)
 {
 	size_t size = room_for(p, record, error);
-	int64_t at_us = now_us(p), deadline_us = at_us + block_us(p);
+	int64_t at_us = now_us(p);
 	mq_err err;
 
+	if (deadline_us == 0)
+		deadline_us = at_us + block_us(p);
 	if (size == 0)
 		return MQ_E_TOO_BIG;
 	for (;;) {
@@ -437,17 +444,16 @@ static inline struct mq_acc_part *choose(struct mq_producer *p, struct mq_acc_to
 	return mq_acc_choose(&p->acc, topic, record, error);
 }
 
-static MQ_HOT __attribute__((noinline)) mq_err put_any(struct mq_producer *p,
-						       struct mq_acc_part *part,
-						       const mq_record *record, mq_sent_cb *done,
-						       void *arg, mq_error *error)
+static MQ_HOT __attribute__((noinline)) mq_err
+put_any(struct mq_producer *p, struct mq_acc_part *part, const mq_record *record, mq_sent_cb *done,
+	void *arg, int64_t deadline_us, mq_error *error)
 {
 	mq_err err = MQ_E_FULL;
 
 	if (mq_acc_open_batch(part))
 		err = put(p, part, record, done, arg);
 	if (MQ_LIKELY(err == MQ_E_FULL))
-		err = put_somewhere(p, part, record, done, arg, error);
+		err = put_somewhere(p, part, record, done, arg, deadline_us, error);
 	if (err == MQ_E_NOMEM)
 		mq_fail(error, err, "out of memory");
 	return err;
@@ -459,11 +465,12 @@ static MQ_HOT mq_err send_checked(struct mq_producer *p, const mq_record *record
 {
 	struct mq_acc_topic *topic;
 	struct mq_acc_part *part = NULL;
+	int64_t deadline_us = 0;
 	mq_err err = MQ_OK;
 
 	mq_mutex_lock(&p->lock);
 	while (!(topic = same_topic(p, record->topic)) && err == MQ_OK)
-		err = find_topic(p, record->topic, error);
+		err = find_topic(p, record->topic, &deadline_us, error);
 	if (err == MQ_OK) {
 		part = choose(p, topic, record, error);
 		err = part ? MQ_OK : MQ_E_ARG;
@@ -471,7 +478,7 @@ static MQ_HOT mq_err send_checked(struct mq_producer *p, const mq_record *record
 	if (err == MQ_OK && p->acc.settings.transactional_id)
 		err = mq_ptxn_put(p, part, error);
 	if (err == MQ_OK && !put_short(p, part, record, done, arg))
-		err = put_any(p, part, record, done, arg, error);
+		err = put_any(p, part, record, done, arg, deadline_us, error);
 	mq_mutex_unlock(&p->lock);
 	return err;
 }
@@ -592,6 +599,7 @@ mq_err mq_prod_partitions_for(struct mq_producer *p, const char *name, int timeo
 			      int32_t *n_partitions, mq_error *error)
 {
 	struct mq_acc_topic *topic;
+	int64_t deadline_us = 0;
 	mq_err err;
 
 	mq_mutex_lock(&p->lock);
@@ -600,7 +608,8 @@ mq_err mq_prod_partitions_for(struct mq_producer *p, const char *name, int timeo
 	else if (p->state != MQ_PRODUCER_OPEN)
 		err = mq_prod_fail_closed(error);
 	else
-		err = get_topic(p, name, (int64_t)MQ_MAX(timeout_ms, 0) * 1000, &topic, error);
+		err = get_topic(p, name, (int64_t)MQ_MAX(timeout_ms, 0) * 1000, &deadline_us,
+				&topic, error);
 	if (err == MQ_OK) {
 		*n_partitions = topic->n;
 		topic->used_us = now_us(p);

@@ -612,6 +612,59 @@ START_TEST(a_single_record_that_is_too_large_for_the_broker_fails)
 }
 END_TEST
 
+/* --- waiting ------------------------------------------------------------------------- */
+
+static mq_err is_busy(struct fake_broker *broker, struct mq_produce_response *response,
+		      struct mq_produce_response_partition *part)
+{
+	(void)broker;
+	(void)response;
+	(void)part;
+	return MQ_E_REQUEST_TIMED_OUT;
+}
+
+static struct fake_topic *late;
+static int64_t late_until_us;
+static struct mq_producer *late_asker;
+
+/* The topic is there a second after it was asked for. */
+static bool topic_comes_late(struct mq_call *call)
+{
+	const struct mq_metadata_request *request = call->request;
+	int64_t now_us = mq_env_now_us(late_asker->env);
+
+	for (int32_t i = 0; i < request->n_topics; i++)
+		if (mq_bytes_eq(request->topics[i].name, mq_str(late->name)))
+			late_until_us = MQ_MIN(late_until_us, now_us + 1000000);
+	if (now_us >= late_until_us)
+		late->err = MQ_OK;
+	return false;
+}
+
+START_TEST(waiting_for_metadata_and_for_memory_together_takes_max_block_ms)
+{
+	struct mq_producer *p;
+	int64_t began_us, took_us;
+	mq_error error;
+
+	meddle = is_busy;
+	late = fake_add_topic(&fake, "u", 1);
+	late->err = MQ_E_LEADER_NOT_AVAILABLE;
+	late_until_us = INT64_MAX;
+	p = late_asker = producer("max.block.ms", "1500", "buffer.memory", "600", NULL);
+	meddle_metadata = topic_comes_late;
+	send_values(p, 0, 1);
+	began_us = mq_env_now_us(p->env);
+	ck_assert_int_eq(mq_producer_send(p, &(mq_record){.topic = "u"}, sent, NULL, &error),
+			 MQ_E_FULL);
+	took_us = mq_env_now_us(p->env) - began_us;
+	ck_assert_int_ge(took_us, 1500000);
+	/* With a time for each it would be over 2500. */
+	ck_assert_int_lt(took_us, 2400000);
+	mq_producer_free(p);
+}
+END_TEST
+
 /* --- answers that make no sense ---------------------------------------------------------- */
 
 static mq_err answers_for_another(struct fake_broker *broker, struct mq_produce_response *response,
@@ -738,6 +791,7 @@ int main(void)
 	    a_batch_that_is_too_large_is_split,
 	    without_idempotence_batches_are_split_too,
 	    a_single_record_that_is_too_large_for_the_broker_fails,
+	    waiting_for_metadata_and_for_memory_together_takes_max_block_ms,
 	    an_answer_that_leaves_a_batch_out_is_no_answer,
 	    an_error_that_nobody_knows_is_told,
 	    a_broker_of_the_process_that_does_not_answer_is_given_up,
