@@ -102,10 +102,11 @@ struct mq_append {
 	bool parsed;    /* it is one batch, and first is its head as it is now */
 
 	/* Set by mq_log_append(). duplicate: this batch of an idempotent producer
-	 * is in the log already, at these offsets; it was not queued. (A repetition
-	 * of one that is still queued is queued behind it, with its offsets.) */
+	 * is in the log already, at these offsets; it was not queued. shadow: it
+	 * repeats one that is still queued, and is queued behind it with its offsets,
+	 * but not written. */
 	int64_t base_offset, last_offset;
-	bool duplicate;
+	bool duplicate, shadow;
 
 	/* Set when it is handed back by mq_log_write_end(). */
 	mq_err err;
@@ -113,11 +114,9 @@ struct mq_append {
 	struct mq_list node; /* on the log's queue, then on the list of done ones */
 	void *owner;         /* the caller's */
 
-	/* The first batch, so that it is not parsed at each step; and private: a
-	 * repetition of a batch that is still queued; how many batches and markers these
-	 * are; their greatest timestamp and epoch. */
+	/* The first batch, so that it is not parsed at each step; and private: how many
+	 * batches and markers these are; their greatest timestamp and epoch. */
 	struct mq_batch first;
-	bool shadow;
 	int32_t n_batches, n_controls, last_epoch;
 	int64_t max_timestamp;
 };

@@ -348,8 +348,12 @@ static bool publish(struct mq_partition *partition, struct mq_list *tasks)
 
 	mq_list_init(&done);
 	more = mq_log_write_end(partition->log, &done, &marks);
-	mq_list_each (it, &done)
-		partition->appended_bytes += mq_list_entry(it, struct mq_append, node)->size;
+	mq_list_each (it, &done) {
+		const struct mq_append *append = mq_list_entry(it, struct mq_append, node);
+
+		if (MQ_LIKELY(!append->err && !append->shadow))
+			partition->appended_bytes += append->size;
+	}
 	take_marks(partition, &marks);
 	while (!mq_list_empty(&done)) {
 		struct mq_append *log = mq_list_entry(done.next, struct mq_append, node);

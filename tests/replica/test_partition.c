@@ -118,6 +118,8 @@ static void put_done(struct mq_partition_append *append, mq_err err, struct mq_l
 	put->err = err;
 }
 
+static int64_t producer_id = -1; /* of batches that repeat each other; -1: of those that do not */
+
 static mq_err put_start(struct put *put, enum mq_mark until, int32_t isr_min, bool *write)
 {
 	struct mq_batch_spec spec;
@@ -127,6 +129,11 @@ static mq_err put_start(struct put *put, enum mq_mark until, int32_t isr_min, bo
 
 	memset(put, 0, sizeof(*put));
 	mq_batch_spec_init(&spec);
+	if (producer_id >= 0) {
+		spec.producer_id = producer_id;
+		spec.producer_epoch = 0;
+		spec.base_sequence = 0;
+	}
 	mq_builder_init(&put->builder, NULL, 1 << 16, &spec);
 	ck_assert(mq_builder_append(&put->builder, 1, mq_str("k"), mq_str("v"), NULL, 0));
 	ck_assert_int_eq(mq_builder_close(&put->builder, NULL, &batch, NULL), MQ_OK);
@@ -189,6 +196,32 @@ START_TEST(the_first_writer_writes_for_all)
 		ck_assert_int_eq(puts[i].append.log.base_offset, i);
 		put_end(&puts[i]);
 	}
+	close_partition();
+}
+END_TEST
+
+START_TEST(only_what_is_in_the_log_is_counted)
+{
+	struct put puts[3];
+	bool write[3] = {false};
+	int64_t size;
+
+	open_partition(false);
+	producer_id = 7;
+	for (int i = 0; i < 2; i++)
+		ck_assert_int_eq(put_start(&puts[i], MQ_MARK_LEO, 0, &write[i]), MQ_OK);
+	producer_id = -1;
+	mq_partition_write(&partition);
+	ck_assert_int_eq(puts[1].append.log.base_offset, puts[0].append.log.base_offset);
+	size = puts[0].append.log.size;
+	ck_assert_int_eq(partition.appended_bytes, size);
+	ck_assert_int_eq(partition.committed_bytes, size);
+	sim_env_fail(sim, SIM_WRITE, 1, EIO, false);
+	put_one(&puts[2], MQ_MARK_LEO);
+	ck_assert_int_eq(puts[2].err, MQ_E_KAFKA_STORAGE_ERROR);
+	ck_assert_int_eq(partition.appended_bytes, size);
+	for (int i = 0; i < 3; i++)
+		put_end(&puts[i]);
 	close_partition();
 }
 END_TEST
@@ -475,6 +508,7 @@ int main(void)
 	const TTest *const tests[] = {
 	    what_is_written_is_done,
 	    the_first_writer_writes_for_all,
+	    only_what_is_in_the_log_is_counted,
 	    one_flush_serves_all_that_was_written,
 	    without_a_worker_the_flush_is_done_here,
 	    a_failed_flush_fails_those_who_wait,
