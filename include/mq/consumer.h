@@ -257,8 +257,9 @@ MQ_API mq_err mq_consumer_unsubscribe(mq_consumer *consumer, mq_error *error);
 
 /**
  * Consumes these partitions, in place of those assigned before, without being a
- * member of the group; group.id, if set, is where offsets are committed. None is
- * the same as mq_consumer_unsubscribe().
+ * member of the group; group.id, if set, is where offsets are committed: first those
+ * of the ones before, if an automatic commit is due. None is the same as
+ * mq_consumer_unsubscribe().
  *
  * Errors:  MQ_E_STATE topics are subscribed to
  */

@@ -212,6 +212,9 @@ mq_err mq_consumer_assign(mq_consumer *consumer, const mq_topic_partition *parti
 		unsubscribe(cons);
 	} else if (err == MQ_OK) {
 		mq_cons_stop_stepping(cons);
+		/* Of what is not assigned any more no poll could do it. */
+		if (cons->group)
+			mq_commits_auto(cons->commits, mq_cons_now_us(cons));
 		err = mq_sub_assign(&cons->sub, partitions, n);
 		if (err != MQ_OK)
 			mq_fail(error, err, "%s", mq_err_text(err));

@@ -231,6 +231,29 @@ START_TEST(one_by_one_only_what_was_had_counts)
 }
 END_TEST
 
+/* Since no poll comes any more that could do it. */
+START_TEST(assigning_others_commits_what_was_consumed)
+{
+	mq_topic_partition first = {"first", 0}, second = {"first", 1};
+	mq_consumer *c =
+	    kit_consumer(&kit, kit.address, "group.id", "g", "auto.commit.interval.ms", "0", NULL);
+	mq_offset own = {.topic = "first", .partition = 1};
+	const mq_offsets *committed;
+
+	kit_fill(&kit, "first", 0, 0, 20);
+	kit_ok(mq_consumer_assign(c, &first, 1, &kit_error_));
+	for (int i = 0; i < 5; i++)
+		ck_assert_int_eq(first_offset(c), i);
+	kit_ok(mq_consumer_assign(c, &second, 1, &kit_error_));
+	/* Commits leave in their order. */
+	kit_ok(mq_consumer_commit_sync(c, &own, 1, KIT_WAIT_MS, &kit_error_));
+	kit_ok(mq_consumer_committed(c, &first, 1, KIT_WAIT_MS, &committed, &kit_error_));
+	ck_assert_int_eq(committed->items[0].offset, 5);
+	mq_consumer_result_free(committed);
+	mq_consumer_free(c);
+}
+END_TEST
+
 /* --- waiting --------------------------------------------------------------------------------- */
 
 static void *wake_soon(void *arg)
@@ -500,6 +523,7 @@ int main(void)
 	    auto_offset_reset_says_where_to_begin,
 	    an_offset_out_of_range_is_reset_or_told,
 	    one_by_one_only_what_was_had_counts,
+	    assigning_others_commits_what_was_consumed,
 	    a_wakeup_ends_the_wait_once,
 	    a_second_thread_is_told_to_stay_out,
 	    a_descriptor_says_when_to_poll,
