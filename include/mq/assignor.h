@@ -109,7 +109,8 @@ typedef struct mq_assignor {
  *                     an assignor of that name already
  *          MQ_E_NOMEM
  * Thread:  one at a time per conf; the functions run where the consumer polls,
- *          with the consumer locked: they must not call it.
+ *          with the consumer locked: but for mq_consumer_wakeup() and
+ *          mq_consumer_metrics_get(), its functions fail there with MQ_E_STATE.
  * Since:   0.1
  */
 MQ_API MQ_MUST_CHECK mq_err mq_conf_add_assignor(mq_conf *conf, const mq_assignor *assignor,

@@ -377,13 +377,15 @@ const mq_received *mq_consumer_next(mq_consumer *consumer, int timeout_ms, mq_er
 
 void mq_consumer_wakeup(mq_consumer *consumer)
 {
+	bool taken;
+
 	if (!consumer || is_foreign(consumer))
 		return;
-	mq_mutex_lock(&consumer->lock);
+	taken = mq_consumer_lock(consumer);
 	consumer->wakeup = true;
 	consumer->cons.port.tell(consumer->cons.port.arg);
 	consumer->cons.port.wake(consumer->cons.port.arg); /* it may drive the loop itself */
-	mq_mutex_unlock(&consumer->lock);
+	mq_consumer_unlock(consumer, taken);
 }
 
 int mq_consumer_fd(mq_consumer *consumer, mq_error *error)
@@ -422,11 +424,13 @@ void mq_consumer_status(mq_consumer *consumer, mq_consumer_event *event)
 
 void mq_consumer_metrics_get(mq_consumer *consumer, mq_consumer_metrics *metrics)
 {
+	bool taken;
+
 	memset(metrics, 0, sizeof(*metrics));
 	if (!consumer || is_foreign(consumer))
 		return;
-	mq_mutex_lock(&consumer->lock);
+	taken = mq_consumer_lock(consumer);
 	*metrics = consumer->cons.counters;
 	metrics->partitions_assigned = consumer->cons.sub.n_parts;
-	mq_mutex_unlock(&consumer->lock);
+	mq_consumer_unlock(consumer, taken);
 }

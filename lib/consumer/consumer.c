@@ -334,6 +334,7 @@ void mq_consumer_destroy(struct mq_consumer *c)
 {
 	if (!c)
 		return;
+	assert(c->in_callback == 0 && !c->in_assignor);
 	if (c->started && c->state == MQ_CONSUMER_OPEN && mq_consumer_enter(c, NULL) == MQ_OK) {
 		(void)mq_consumer_shut(c, mq_env_now_us(c->env) + FREE_US, NULL);
 		mq_consumer_leave(c);
@@ -365,6 +366,8 @@ mq_err mq_consumer_enter(struct mq_consumer *c, mq_error *error)
 	if (atomic_load_explicit(&c->owner, memory_order_relaxed) != self &&
 	    !atomic_compare_exchange_strong(&c->owner, &nobody, self))
 		return mq_fail(error, MQ_E_STATE, "another thread is using the consumer");
+	if (c->in_assignor)
+		return mq_fail(error, MQ_E_STATE, "an assignor cannot call its consumer");
 	c->depth++;
 	mq_mutex_lock(&c->lock);
 	if (c->state != MQ_CONSUMER_CLOSED)
@@ -392,6 +395,32 @@ void mq_cons_callback_end(struct mq_cons *cons)
 	cons->port.lock(cons->port.arg);
 	if (cons->face)
 		cons->face->in_callback--;
+}
+
+void mq_cons_assignor_begin(struct mq_cons *cons)
+{
+	if (cons->face)
+		cons->face->in_assignor = true;
+}
+
+void mq_cons_assignor_end(struct mq_cons *cons)
+{
+	if (cons->face)
+		cons->face->in_assignor = false;
+}
+
+bool mq_consumer_lock(struct mq_consumer *c)
+{
+	if (atomic_load(&c->owner) == mq_thread_self() && c->in_assignor)
+		return false;
+	mq_mutex_lock(&c->lock);
+	return true;
+}
+
+void mq_consumer_unlock(struct mq_consumer *c, bool taken)
+{
+	if (taken)
+		mq_mutex_unlock(&c->lock);
 }
 
 /* --- waiting

@@ -263,6 +263,7 @@ struct mq_consumer {
 	_Atomic(const void *) owner;
 	uint32_t depth;       /* the owner's */
 	uint32_t in_callback; /* the owner's */
+	bool in_assignor;     /* the owner's: a program's own, which runs with the lock */
 
 	struct mq_mutex lock; /* guards what follows */
 	struct mq_cond changed;
@@ -306,6 +307,16 @@ int64_t mq_consumer_deadline(const struct mq_consumer *c, int timeout_ms);
 /* Gives the lock up for a callback of the application, and takes it again. */
 void mq_cons_callback_begin(struct mq_cons *cons);
 void mq_cons_callback_end(struct mq_cons *cons);
+
+/* Around a function of a program's own assignor, on the application's thread. What it
+ * is given does not change, since the lock is kept: calls of the consumer are refused. */
+void mq_cons_assignor_begin(struct mq_cons *cons);
+void mq_cons_assignor_end(struct mq_cons *cons);
+
+/* The lock for what any thread may call, be it an assignor of the consumer, whose
+ * thread has it. True: to be given back by mq_consumer_unlock(). */
+bool mq_consumer_lock(struct mq_consumer *c);
+void mq_consumer_unlock(struct mq_consumer *c, bool taken);
 
 /* The end of the consumer but for its memory. With the lock; state is OPEN. */
 mq_err mq_consumer_shut(struct mq_consumer *c, int64_t deadline_us, mq_error *error);

@@ -188,9 +188,29 @@ static mq_err encode(struct mq_membership *g, const mq_member_assignment *out,
 	return err;
 }
 
-static mq_err assign(struct mq_membership *g, mq_error *error)
+static bool is_built_in(const mq_assignor *a)
+{
+	return a == &mq_assignor_range || a == &mq_assignor_round_robin ||
+	       a == &mq_assignor_sticky || a == &mq_assignor_cooperative_sticky;
+}
+
+/* Kafka's assignors may run on the loop's thread, a program's own does not. */
+static mq_err run(struct mq_membership *g, struct mq_memory *memory, mq_member_assignment *out,
+		  mq_error *error)
 {
 	const mq_assignor *a = g->assignor;
+	mq_err err;
+
+	if (!is_built_in(a))
+		mq_cons_assignor_begin(g->cons);
+	err = a->assign(a->arg, &g->members, memory, out, error);
+	if (!is_built_in(a))
+		mq_cons_assignor_end(g->cons);
+	return err;
+}
+
+static mq_err assign(struct mq_membership *g, mq_error *error)
+{
 	mq_member_assignment *out;
 	struct mq_memory memory;
 	mq_err err = MQ_E_NOMEM;
@@ -203,7 +223,7 @@ static mq_err assign(struct mq_membership *g, mq_error *error)
 	if (err != MQ_OK)
 		mq_fail(error, err, "out of memory");
 	if (err == MQ_OK)
-		err = a->assign(a->arg, &g->members, &memory, out, error);
+		err = run(g, &memory, out, error);
 	if (err == MQ_OK)
 		err = encode(g, out, &g->sync_arena, error);
 	g->members.topics = NULL;
@@ -237,12 +257,6 @@ void mq_membership_run_assignor(struct mq_membership *g)
 		mq_cons_tell(g->cons);
 	}
 	mq_cons_wake(g->cons);
-}
-
-static bool is_built_in(const mq_assignor *a)
-{
-	return a == &mq_assignor_range || a == &mq_assignor_round_robin ||
-	       a == &mq_assignor_sticky || a == &mq_assignor_cooperative_sticky;
 }
 
 void mq_membership_try_assign(struct mq_membership *g)

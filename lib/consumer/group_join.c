@@ -50,8 +50,11 @@ static mq_err encode_one(struct mq_membership *g, const mq_assignor *a, mq_subsc
 	mq_err err = MQ_OK;
 
 	s->user_data = mq_str(NULL);
-	if (a->user_data)
+	if (a->user_data) {
+		mq_cons_assignor_begin(g->cons);
 		err = a->user_data(a->arg, &g->last, memory, &s->user_data);
+		mq_cons_assignor_end(g->cons);
+	}
 	if (err != MQ_OK)
 		return mq_fail(error, err, "the assignor %.100s has failed: %s", a->name,
 			       mq_err_text(err));

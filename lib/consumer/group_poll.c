@@ -301,8 +301,11 @@ static bool take_assignment(struct mq_membership *g)
 	take_new(g);
 	if (g->serial != serial)
 		return true;
-	if (a->on_assignment)
+	if (a->on_assignment) {
+		mq_cons_assignor_begin(g->cons);
 		a->on_assignment(a->arg, &g->came, g->generation);
+		mq_cons_assignor_end(g->cons);
+	}
 	/* What was given up can now be given to others. */
 	if ((revoked && g->cooperative) || mq_membership_topics_changed(g))
 		g->rejoin = true;

@@ -228,6 +228,93 @@ START_TEST(unsubscribing_leaves_and_subscribing_joins_again)
 }
 END_TEST
 
+/* What it may call answers, and the rest is refused. */
+static void call_the_consumer(mq_consumer *c)
+{
+	mq_consumer_metrics metrics;
+	int64_t position;
+	mq_error error;
+
+	ck_assert_int_eq(mq_consumer_position(c, "first", 0, 10, &position, &error), MQ_E_STATE);
+	ck_assert_msg(strstr(error.text, "assignor") != NULL, "%s", error.text);
+	ck_assert_ptr_null(mq_consumer_poll(c, 10, &error));
+	ck_assert_int_eq(error.code, MQ_E_STATE);
+	mq_consumer_metrics_get(c, &metrics);
+	ck_assert_uint_ge(metrics.polls, 1);
+	mq_consumer_wakeup(c);
+}
+
+static struct caller {
+	mq_consumer *c;
+	int n_user_data, n_assigns, n_assignments;
+} caller;
+
+static mq_err calling_user_data(void *arg, const mq_last_assignment *last, mq_memory *memory,
+				mq_bytes *out)
+{
+	(void)arg;
+	(void)last;
+	(void)memory;
+	(void)out;
+	call_the_consumer(caller.c);
+	caller.n_user_data++;
+	return MQ_OK;
+}
+
+static mq_err calling_assign(void *arg, const mq_group_subscription *group, mq_memory *memory,
+			     mq_member_assignment *out, mq_error *error)
+{
+	(void)arg;
+	(void)group;
+	(void)memory;
+	(void)out;
+	(void)error;
+	call_the_consumer(caller.c);
+	caller.n_assigns++;
+	return MQ_OK;
+}
+
+static void calling_on_assignment(void *arg, const mq_member_assignment *assignment,
+				  int32_t generation)
+{
+	(void)arg;
+	(void)assignment;
+	(void)generation;
+	call_the_consumer(caller.c);
+	caller.n_assignments++;
+}
+
+START_TEST(an_assignor_cannot_call_its_consumer)
+{
+	static const char *const topics[] = {"first"};
+	mq_assignor assignor = {.name = "caller",
+				.user_data = calling_user_data,
+				.assign = calling_assign,
+				.on_assignment = calling_on_assignment};
+	mq_conf *conf = mq_conf_new(MQ_ROLE_CONSUMER);
+	double deadline = kit_now() + KIT_DEADLINE_S;
+	mq_error error;
+
+	fill_all(0, 1);
+	kit_ok(mq_conf_add_assignor(conf, &assignor, &kit_error_));
+	kit_set(conf, "bootstrap.servers", kit.address);
+	kit_set(conf, "group.id", "g");
+	kit_set(conf, "partition.assignment.strategy", "caller");
+	caller.c = mq_consumer_new(conf, &error);
+	ck_assert_msg(caller.c != NULL, "%s", error.text);
+	mq_conf_free(conf);
+	kit_ok(mq_consumer_subscribe(caller.c, topics, 1, NULL, &kit_error_));
+	while (caller.n_assignments == 0) {
+		ck_assert_ptr_null(mq_consumer_poll(caller.c, KIT_WAIT_MS, &error));
+		ck_assert_int_eq(error.code, MQ_E_WOKEN);
+		ck_assert(kit_now() < deadline);
+	}
+	ck_assert_int_ge(caller.n_user_data, 1);
+	ck_assert_int_ge(caller.n_assigns, 1);
+	mq_consumer_free(caller.c);
+}
+END_TEST
+
 static mq_err assign_all_to_the_last(void *arg, const mq_group_subscription *group,
 				     mq_memory *memory, mq_member_assignment *out, mq_error *error)
 {
@@ -278,6 +365,7 @@ int main(void)
 	    many_commits_at_once_end_in_order,
 	    a_pattern_follows_topics_as_they_are_made,
 	    unsubscribing_leaves_and_subscribing_joins_again,
+	    an_assignor_cannot_call_its_consumer,
 	    a_program_has_its_own_assignor,
 	};
 
