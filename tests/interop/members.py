@@ -91,9 +91,9 @@ class Watch(threading.Thread):
     def connect(self):
         try:
             return KafkaAdminClient(bootstrap_servers=self.server.address)
-        except (AttributeError, TypeError, ValueError):
-            # kafka-python, asking a broker that dies for its versions, stumbles over a
-            # socket that is None, or over versions that are.
+        except ValueError:
+            # kafka-python, asking a broker that dies for its versions, gives a selector the
+            # socket that it has just lost (BrokerConnection.check_version): None.
             raise KafkaConnectionError from None
 
     def offsets(self):

@@ -35,6 +35,7 @@ class Tls(unittest.TestCase):
                                 'ssl.truststore.certificates': cls.inline('alice.pem'),
                                 'ssl.client.auth': 'required'})
         cls.broker.start()
+        cls.broker.lines.find('the second listener is ready', 'ready on PLAINTEXT://')
 
     @classmethod
     def tearDownClass(cls):
