@@ -10,6 +10,9 @@
 #define MQ_HOT  __attribute__((hot))
 #define MQ_COLD __attribute__((cold))
 
+/* Where a call would send through memory what can stay in registers. */
+#define MQ_ALWAYS_INLINE inline __attribute__((always_inline))
+
 #define MQ_LIKELY(x)   __builtin_expect(!!(x), 1)
 #define MQ_UNLIKELY(x) __builtin_expect(!!(x), 0)
 

@@ -2,6 +2,7 @@
  * tombstones. SipHash-2-4 keyed by the map's seed. */
 #include "base/map.h"
 
+#include "base/hint.h"
 #include "base/mem.h"
 
 #include <stdlib.h>
@@ -14,7 +15,7 @@ struct sip {
 	uint64_t v0, v1, v2, v3;
 };
 
-static inline __attribute__((always_inline)) void sip_round(struct sip *s)
+static MQ_ALWAYS_INLINE void sip_round(struct sip *s)
 {
 	s->v0 += s->v1;
 	s->v1 = ROTL(s->v1, 13) ^ s->v0;

@@ -6,6 +6,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "record/walk.h"
 
 void mq_fetched_deinit(struct mq_fetched *f)
 {
@@ -279,7 +280,7 @@ static mq_err read_batch(struct mq_fetched *f, const struct mq_records_part *par
 	mq_err err = MQ_OK;
 
 	while (got < n_max) {
-		err = mq_record_iter_next(&f->records, &view);
+		err = mq_record_walk_next(&f->records, &view);
 		if (err)
 			break;
 		if (view.offset <= last) {

@@ -3,7 +3,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
-#include "record/varint.h"
+#include "record/walk.h"
 
 #include <assert.h>
 
@@ -64,34 +64,16 @@ mq_err mq_record_iter_init(struct mq_record_iter *it, const struct mq_batch *bat
 	return MQ_OK;
 }
 
-/* Length and bytes of a key or value; -1 is null. */
-static inline __attribute__((always_inline)) const uint8_t *
-get_bytes(const uint8_t *p, const uint8_t *end, bool roomy, mq_bytes *b)
-{
-	struct mq_varint size = mq_varint_get(p, end, roomy, false);
-
-	if (!size.end)
-		return NULL;
-	if (size.u & 1) {
-		*b = (mq_bytes){NULL, 0};
-		return size.u == 1 ? size.end : NULL;
-	}
-	*b = (mq_bytes){size.end, size.u >> 1};
-	return (ptrdiff_t)(size.u >> 1) <= end - size.end ? size.end + (size.u >> 1) : NULL;
-}
-
 static const uint8_t *get_header(const uint8_t *p, const uint8_t *end,
 				 struct mq_header_view *header)
 {
-	p = get_bytes(p, end, false, &header->key);
+	p = mq_record_walk_bytes(p, end, false, &header->key);
 	if (!p || !header->key.data)
 		return NULL;
-	return get_bytes(p, end, false, &header->value);
+	return mq_record_walk_bytes(p, end, false, &header->value);
 }
 
-/* A header count is at p; the headers have to fill what is left of the record. */
-static __attribute__((noinline)) mq_err get_headers(const uint8_t *p, const uint8_t *end,
-						    struct mq_record_view *record)
+mq_err mq_record_walk_headers(const uint8_t *p, const uint8_t *end, struct mq_record_view *record)
 {
 	struct mq_varint count = mq_varint_get(p, end, false, false);
 	struct mq_header_view header;
@@ -122,55 +104,7 @@ bool mq_header_iter_next(struct mq_header_iter *it, struct mq_header_view *heade
 	return true;
 }
 
-/*
- * With ROOM bytes behind the record it is safe to look at the next two bytes
- * wherever a wrong field has led: there are few short fields, and a length that
- * does not fit is noticed before it is added. That the record ends where its
- * length says is then the one check for all of them.
- */
-#define ROOM 16
-
-static inline __attribute__((always_inline)) mq_err get_record(struct mq_record_iter *it,
-							       const uint8_t *p, const uint8_t *end,
-							       bool roomy,
-							       struct mq_record_view *record)
-{
-	struct mq_varint delta, offset;
-	mq_bytes key, value;
-	int64_t timestamp;
-
-	delta = mq_varint_get(p + 1, end, roomy, true); /* behind the unused attributes */
-	if (!delta.end)
-		return MQ_E_CORRUPT_MESSAGE;
-	offset = mq_varint_get(delta.end, end, roomy, false);
-	if (!offset.end || offset.u & 1 || offset.u >> 1 > (uint32_t)it->last_offset_delta)
-		return MQ_E_CORRUPT_MESSAGE;
-	p = get_bytes(offset.end, end, roomy, &key);
-	if (!p)
-		return MQ_E_CORRUPT_MESSAGE;
-	p = get_bytes(p, end, roomy, &value);
-	if (!p)
-		return MQ_E_CORRUPT_MESSAGE;
-	if (__builtin_add_overflow(it->base_timestamp, mq_unzigzag(delta.u), &timestamp))
-		return MQ_E_CORRUPT_MESSAGE;
-	if (end - p == 1 && *p == 0) {
-		record->header_count = 0;
-		record->headers = record->headers_end = end;
-	} else if (get_headers(p, end, record)) {
-		return MQ_E_CORRUPT_MESSAGE;
-	}
-	record->offset = it->base_offset + (int64_t)(offset.u >> 1);
-	record->timestamp = it->log_append_time ? it->append_time : timestamp;
-	record->key = key;
-	record->value = value;
-	it->at = end;
-	it->left--;
-	return MQ_OK;
-}
-
-/* The last record, or nothing more. */
-static __attribute__((noinline)) mq_err get_last(struct mq_record_iter *it,
-						 struct mq_record_view *record)
+mq_err mq_record_walk_last(struct mq_record_iter *it, struct mq_record_view *record)
 {
 	struct mq_varint size;
 
@@ -179,18 +113,10 @@ static __attribute__((noinline)) mq_err get_last(struct mq_record_iter *it,
 	size = mq_varint_get(it->at, it->end, false, false);
 	if (!size.end || size.u & 1 || size.u == 0 || (ptrdiff_t)(size.u >> 1) > it->end - size.end)
 		return MQ_E_CORRUPT_MESSAGE;
-	return get_record(it, size.end, size.end + (size.u >> 1), false, record);
+	return mq_record_walk_one(it, size.end, size.end + (size.u >> 1), false, record);
 }
 
 mq_err mq_record_iter_next(struct mq_record_iter *it, struct mq_record_view *record)
 {
-	struct mq_varint size;
-
-	if (it->left > 0 && it->end - it->at >= ROOM) {
-		size = mq_varint_get(it->at, it->end, true, false);
-		if (size.end && !(size.u & 1) && size.u != 0 &&
-		    (ptrdiff_t)(size.u >> 1) + ROOM <= it->end - size.end)
-			return get_record(it, size.end, size.end + (size.u >> 1), true, record);
-	}
-	return get_last(it, record);
+	return mq_record_walk_next(it, record);
 }

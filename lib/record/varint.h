@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/hint.h"
+
 #define MQ_VARINT_MAX  5u
 #define MQ_VARLONG_MAX 10u
 
@@ -28,7 +30,7 @@ struct mq_varint mq_varlong_get_any(const uint8_t *p, const uint8_t *limit);
 
 /* The same, quick for one or two bytes. roomy promises that two bytes may be
  * read at p even past limit: then a short one is not checked against it. */
-static inline __attribute__((always_inline)) struct mq_varint
+static MQ_ALWAYS_INLINE struct mq_varint
 mq_varint_get(const uint8_t *p, const uint8_t *limit, bool roomy, bool wide)
 {
 	if (__builtin_expect(roomy || limit - p >= 2, 1)) {
