@@ -282,6 +282,9 @@ MQ_HOT mq_err mq_acc_open(struct mq_acc *acc, struct mq_acc_part *part, size_t s
 	mq_list_init(&batch->all);
 	mq_list_push(&acc->all, &batch->all);
 	part->topic->used_us = now_us;
+	/* It may be on its way before anybody looks for what is old. */
+	if (MQ_UNLIKELY(now_us - part->topic->updated_us >= acc->settings.metadata_age_us))
+		acc->want_metadata = true;
 	return MQ_OK;
 }
 

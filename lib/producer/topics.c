@@ -80,9 +80,12 @@ struct mq_metadata_request_topic *mq_acc_metadata_topics(struct mq_acc *acc, int
 	mq_list_each (it, &acc->active)
 		mq_list_entry(it, struct mq_acc_part, active)->topic->used_us = now_us;
 	*n = 0;
-	while ((topic = mq_map_next(&acc->topics, &at)))
-		if (is_used(acc, topic, now_us))
-			out[(*n)++].name = mq_mem(topic->name, topic->name_size);
+	while ((topic = mq_map_next(&acc->topics, &at))) {
+		if (!is_used(acc, topic, now_us))
+			continue;
+		out[(*n)++].name = mq_mem(topic->name, topic->name_size);
+		topic->updated_us = now_us; /* not asked for again before the answer */
+	}
 	acc->want_metadata = false;
 	return out;
 }

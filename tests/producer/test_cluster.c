@@ -29,7 +29,8 @@ static struct fake fake;
 static struct fake_topic *topic;
 static struct part_log logs[FAKE_PARTITIONS_MAX];
 static size_t largest; /* batch that is taken; 0: any */
-static int n_too_large, n_produced, n_asked;
+static int n_too_large, n_produced;
+static atomic_int n_asked; /* for metadata */
 /* What a test does to Produce before the log is asked; MQ_OK: nothing. */
 static mq_err (*meddle)(struct fake_broker *broker, struct mq_produce_response *response,
 			struct mq_produce_response_partition *part);
@@ -160,7 +161,8 @@ static void setup(void)
 	topic = fake_add_topic(&fake, "t", 1);
 	memset(logs, 0, sizeof(logs));
 	largest = 0;
-	n_too_large = n_produced = n_asked = 0;
+	n_too_large = n_produced = 0;
+	n_asked = 0;
 	meddle = NULL;
 	meddle_metadata = NULL;
 	logger = NULL;
@@ -449,6 +451,25 @@ START_TEST(endless_redirects_end_with_an_error)
 	/* Backing off, not spinning. */
 	ck_assert_int_lt(n_produced, 120);
 	ck_assert_int_lt(n_asked, 120);
+}
+END_TEST
+
+/* Also where each batch is sent at once, and nothing is left when it has been. */
+START_TEST(metadata_gets_no_older_than_it_may)
+{
+	struct mq_producer *p = producer("metadata.max.age.ms", "20", "linger.ms", "0", NULL);
+	int64_t deadline_us = mq_env_now_us(p->env) + (int64_t)WAIT_MS * 1000;
+	int n = 0, asked;
+
+	send_values(p, n++, 1);
+	flush(p);
+	asked = n_asked;
+	while (n_asked == asked && n < VALUES_MAX && mq_env_now_us(p->env) < deadline_us) {
+		send_values(p, n++, 1);
+		flush(p);
+	}
+	mq_producer_free(p);
+	ck_assert_int_gt(n_asked, asked);
 }
 END_TEST
 
@@ -785,6 +806,7 @@ int main(void)
 	    records_follow_the_leader_and_keep_their_order,
 	    a_leader_that_an_answer_names_is_used_at_once,
 	    endless_redirects_end_with_an_error,
+	    metadata_gets_no_older_than_it_may,
 	    metadata_that_always_points_elsewhere_ends_with_an_error_in_bounded_memory,
 	    records_of_a_deleted_topic_fail_and_say_so,
 	    what_is_not_allowed_fails_at_once,
