@@ -332,7 +332,7 @@ START_TEST(a_batch_that_was_cut_off_is_not_overtaken)
 	fake.brokers[0].service.handle = cuts_off_two;
 	n_cut = 0;
 	overtaker = producer("max.in.flight.requests.per.connection", "2", "retry.backoff.ms",
-			     "1000", "retry.backoff.max.ms", "1000", "reconnect.backoff.ms", "0",
+			     "200", "retry.backoff.max.ms", "200", "reconnect.backoff.ms", "0",
 			     "reconnect.backoff.max.ms", "0", "delivery.timeout.ms", "5000",
 			     "request.timeout.ms", "2000", NULL);
 	send_value(overtaker, 0, 0);
