@@ -331,7 +331,8 @@ mq_err mq_store_open(struct mq_store **out, const struct mq_store_args *args, mq
 	for (i = 0; i < store->n_dirs; i++) {
 		store->was_clean &= store->dirs[i].was_clean;
 		if (!store->dirs[i].failed)
-			mq_store_dir_look(&store->dirs[i], mq_env_now_us(args->env));
+			mq_store_dir_look(&store->dirs[i], mq_store_dir_free(&store->dirs[i]),
+					  mq_env_now_us(args->env));
 		else if (args->dir_failed)
 			args->dir_failed(args->arg, store->dirs[i].path);
 	}

@@ -224,10 +224,14 @@ static void tell_room(const struct mq_store_dir *dir, int64_t free_bytes, enum m
 	       dir->path, free_bytes, dir->store->args.free_bytes_min, are[room]);
 }
 
-void mq_store_dir_look(struct mq_store_dir *dir, int64_t now_us)
+int64_t mq_store_dir_free(const struct mq_store_dir *dir)
+{
+	return mq_env_free_bytes(dir->store->args.env, dir->path);
+}
+
+void mq_store_dir_look(struct mq_store_dir *dir, int64_t free_bytes, int64_t now_us)
 {
 	struct mq_store *store = dir->store;
-	int64_t free_bytes = mq_env_free_bytes(store->args.env, dir->path);
 	enum mq_room room = room_in(free_bytes, store->args.free_bytes_min);
 	size_t i;
 
@@ -270,7 +274,9 @@ MQ_HOT bool mq_store_may_append(struct mq_store *store, struct mq_log *log,
 	look = store->args.free_bytes_min > 0 && mq_room_for(dir->room, origin) &&
 	       (dir->appended > step || now_us - dir->looked_us > MQ_STORE_FULL_LOOK_US);
 	mq_mutex_unlock(&store->mutex);
+	/* With the lock, since an append to a full disk would cost the directory. It is
+	 * counters of the file system that are read, not the disk. */
 	if (MQ_UNLIKELY(look))
-		mq_store_dir_look(dir, now_us);
+		mq_store_dir_look(dir, mq_store_dir_free(dir), now_us);
 	return mq_room_for(dir->room, origin) && !dir->failed && !mq_log_failed(log);
 }

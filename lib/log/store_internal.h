@@ -166,9 +166,10 @@ void mq_store_dir_close(struct mq_store_dir *dir);
 /* Fences all logs of a directory and tells the owner; neither lock is held. */
 void mq_store_dir_fail(struct mq_store_dir *dir, const mq_error *error);
 
-/* Looks at the free space and moves the logs of the directory in or out of
- * "full". [L] */
-void mq_store_dir_look(struct mq_store_dir *dir, int64_t now_us);
+/* The free space there; negative: nobody knows. */
+int64_t mq_store_dir_free(const struct mq_store_dir *dir);
+/* Moves the logs of the directory in or out of "full". [L] */
+void mq_store_dir_look(struct mq_store_dir *dir, int64_t free_bytes, int64_t now_us);
 
 /* --- store_open.c ------------------------------------------------------------ */
 

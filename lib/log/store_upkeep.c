@@ -382,6 +382,7 @@ static void run_check(struct mq_store *store)
 	for (i = 0; i < store->n_dirs; i++) {
 		struct mq_store_dir *dir = &store->dirs[i];
 		bool broken = false, full;
+		int64_t free_bytes;
 		mq_error error;
 
 		mq_mutex_lock(&store->mutex);
@@ -393,8 +394,9 @@ static void run_check(struct mq_store *store)
 			(void)mq_fail(&error, MQ_E_IO, "a write to one of its logs has failed");
 			mq_store_dir_fail(dir, &error);
 		} else if (full) {
+			free_bytes = mq_store_dir_free(dir);
 			mq_store_lock(store);
-			mq_store_dir_look(dir, mq_env_now_us(store->args.env));
+			mq_store_dir_look(dir, free_bytes, mq_env_now_us(store->args.env));
 			mq_store_unlock(store);
 		}
 	}

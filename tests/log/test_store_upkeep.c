@@ -266,6 +266,40 @@ START_TEST(deleted_directory_goes_after_its_delay)
 }
 END_TEST
 
+static int64_t (*sim_free_bytes)(struct mq_env *env, const char *path);
+static int n_looks;
+
+static int64_t free_bytes_unlocked(struct mq_env *of, const char *path)
+{
+	ck_assert(mq_mutex_trylock(&owner.lock));
+	mq_mutex_unlock(&owner.lock);
+	n_looks++;
+	return sim_free_bytes(of, path);
+}
+
+START_TEST(a_worker_looks_at_a_full_disk_without_the_lock)
+{
+	const struct mq_env_ops *sim_ops = env->ops;
+	struct mq_env_ops ops = *sim_ops;
+	struct mq_log *log;
+
+	owner.args.free_bytes_min = 1 << 20;
+	log = open_one();
+	sim_env_set_capacity(sim, 1 << 18);
+	pass(2000);
+	ck_assert(!mq_store_may_append(owner.store, log, MQ_APPEND_CLIENT));
+	sim_free_bytes = ops.free_bytes;
+	ops.free_bytes = free_bytes_unlocked;
+	env->ops = &ops;
+	pass(10000);
+	ck_assert_int_ge(n_looks, 5);
+	sim_env_set_capacity(sim, -1);
+	pass(2000);
+	env->ops = sim_ops;
+	ck_assert(mq_store_may_append(owner.store, log, MQ_APPEND_CLIENT));
+}
+END_TEST
+
 START_TEST(full_disk_refuses_appends_and_recovers_by_itself)
 {
 	struct mq_log *log;
@@ -483,6 +517,7 @@ int main(void)
 	tcase_add_test(tc, active_segment_is_rolled_by_time);
 	tcase_add_loop_test(tc, flush_ms_and_flush_messages_flush, 0, 2);
 	tcase_add_test(tc, deleted_directory_goes_after_its_delay);
+	tcase_add_test(tc, a_worker_looks_at_a_full_disk_without_the_lock);
 	tcase_add_test(tc, full_disk_refuses_appends_and_recovers_by_itself);
 	tcase_add_test(tc, failed_write_takes_the_directory_offline);
 	tcase_add_loop_test(tc, any_failing_operation_is_survived, 0, 11 * 12);
