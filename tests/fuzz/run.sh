@@ -15,7 +15,8 @@ failed=0
 
 aims_at() {
 	case $1 in
-	fuzz_batch) echo record/batch.c record/builder.c record/records.c record/validate.c ;;
+	fuzz_batch) echo record/batch.c record/builder.c record/records.c record/walk.h \
+		record/validate.c ;;
 	fuzz_codec) echo record/codec.c record/codec_gzip.c record/codec_snappy.c \
 		record/codec_lz4.c record/codec_zstd.c ;;
 	fuzz_core) (cd "$top/lib" && echo broker/*.c replica/*.c) ;;
