@@ -435,7 +435,7 @@ static mq_err names_another(struct fake_broker *broker, struct mq_produce_respon
 START_TEST(endless_redirects_end_with_an_error)
 {
 	struct mq_producer *p =
-	    producer("request.timeout.ms", "200", "delivery.timeout.ms", "600", NULL);
+	    producer("request.timeout.ms", "200", "delivery.timeout.ms", "2000", NULL);
 
 	send_values(p, 0, 1);
 	flush(p);
@@ -536,7 +536,7 @@ static mq_err topic_is_gone(struct fake_broker *broker, struct mq_produce_respon
 START_TEST(records_of_a_deleted_topic_fail_and_say_so)
 {
 	struct mq_producer *p =
-	    producer("request.timeout.ms", "200", "delivery.timeout.ms", "500", NULL);
+	    producer("request.timeout.ms", "200", "delivery.timeout.ms", "2000", NULL);
 
 	meddle = topic_is_gone;
 	send_values(p, 0, 10);
