@@ -112,7 +112,8 @@ void mq_node_connect(struct mq_node *node, int64_t now_us)
 }
 
 /* Keeps why without the address it may begin with, which the node's own name
- * says already. */
+ * says already. That the first answer did not come may be found by the link and by
+ * the request, whichever looks first: one text for both. */
 static void keep_why(struct mq_node *node, const mq_error *why)
 {
 	char address[MQ_ADDRESS_TEXT_MAX];
@@ -121,7 +122,9 @@ static void keep_why(struct mq_node *node, const mq_error *why)
 
 	mq_address_print(&node->address, address);
 	size = strlen(address);
-	if (strncmp(text, address, size) == 0 && strncmp(text + size, ": ", 2) == 0)
+	if (node->state == MQ_NODE_NEGOTIATING && why->code == MQ_E_TIMED_OUT)
+		text = "it accepts the connection but does not answer";
+	else if (strncmp(text, address, size) == 0 && strncmp(text + size, ": ", 2) == 0)
 		text += size + 2;
 	node->why.code = why->code;
 	snprintf(node->why.text, sizeof(node->why.text), "%s",
@@ -152,8 +155,8 @@ void mq_node_fail(struct mq_node *node, const mq_error *why)
 	assert(!node->dead);
 	node->dead = node->link;
 	node->link = NULL;
-	node->state = MQ_NODE_DOWN;
 	keep_why(node, why);
+	node->state = MQ_NODE_DOWN;
 	node->retry_us =
 	    now_us + mq_client_backoff_us(client, client->timeouts.reconnect_ms,
 					  client->timeouts.reconnect_max_ms, node->failures++);
