@@ -106,7 +106,7 @@ KEY("log.segment.bytes", B, INT, "1073741824", 14, HIGH, NULL, "Most bytes of a 
 KEY("log.segment.delete.delay.ms", B, LONG, "60000", 0, HIGH, NULL,
 	"How long the files of a deleted segment stay.", NULL)
 KEY("max.block.ms", P, LONG, "60000", 0, HIGH, NULL,
-	"How long sending waits for memory and for the topic's partitions.", NULL)
+	"How long sending waits for the topic's partitions and for memory, together.", NULL)
 KEY("max.compaction.lag.ms", T, LONG, "9223372036854775807", 1, HIGH, NULL,
 	"Longest time before a record must be compacted.", "log.cleaner.max.compaction.lag.ms")
 KNOWN("max.connection.creation.rate", B, INT, "2147483647", 0, HIGH, NULL,

@@ -11,8 +11,9 @@
  * gives it its offsets and queues it. Whoever is told so by it is the log's one
  * writer: it calls mq_log_write_run() [U], which writes the queue in order with
  * pwritev and rolls segments, and mq_log_write_end() [L], which moves the log end
- * offset and hands back the finished appends, until nothing is queued. A failed write takes all
- * reservations back and fences the log: every later append fails with MQ_E_KAFKA_STORAGE_ERROR.
+ * offset and hands back the finished appends, until nothing is queued. A failed
+ * write takes all reservations back and fences the log: every later append fails
+ * with MQ_E_KAFKA_STORAGE_ERROR.
  */
 #ifndef MQ_LOG_LOG_H
 #define MQ_LOG_LOG_H
