@@ -103,6 +103,7 @@ static mq_err validate(struct check *check, mq_error *error)
 	    .key_required = part->conf.compacted,
 	    .zstd_allowed = part->produce->call->api_version >= 7,
 	    .log_append_time = part->conf.log_append_time,
+	    .summed = part->produce->call->peer->in_process,
 	    .now_ms = part->produce->now_ms,
 	    .timestamp_before_max_ms = part->conf.timestamp_before_max_ms,
 	    .timestamp_after_max_ms = part->conf.timestamp_after_max_ms,

@@ -65,8 +65,7 @@ static const struct mq_produce_request_partition *only_part(const struct mq_call
 	return part->records.n_pieces == 1 && part->records.pieces->data ? part : NULL;
 }
 
-/* What of a batch needs no configuration to be checked. */
-static MQ_HOT bool is_fine(const struct mq_piece *piece, struct mq_batch *batch)
+static bool is_valid(const struct mq_piece *piece, struct mq_batch *batch)
 {
 	static const struct mq_batch_rules rules = {
 	    .size_max = SIZE_MAX,
@@ -79,6 +78,21 @@ static MQ_HOT bool is_fine(const struct mq_piece *piece, struct mq_batch *batch)
 	if (mq_batch_validate(piece->data, piece->size, &rules, NULL, &findings, NULL) != MQ_OK)
 		return false;
 	*batch = findings.batch;
+	return true;
+}
+
+/* What of a batch needs no configuration to be checked. Of what this library has just
+ * built in this process the head says all. */
+static MQ_HOT bool is_fine(const struct mq_peer *peer, const struct mq_piece *piece,
+			   struct mq_batch *batch)
+{
+	if (MQ_LIKELY(peer->in_process)) {
+		if (mq_batch_parse_head(piece->data, piece->size, batch, NULL) != MQ_OK ||
+		    batch->size != piece->size)
+			return false;
+	} else if (!is_valid(piece, batch)) {
+		return false;
+	}
 	return mq_batch_compression(batch) == MQ_COMPRESSION_NONE &&
 	       !mq_batch_is_transactional(batch) && batch->max_timestamp >= batch->base_timestamp;
 }
@@ -124,7 +138,7 @@ static MQ_HOT struct one *prepare(struct mq_core *core, struct mq_call *call,
 	const struct mq_piece *piece = part->records.pieces;
 	struct one *one = mq_arena_get(&call->arena, sizeof(*one));
 
-	if (!one || !is_fine(piece, &one->append.log.first))
+	if (!one || !is_fine(call->peer, piece, &one->append.log.first))
 		return NULL;
 	one->append.log.data = (uint8_t *)(uintptr_t)piece->data;
 	one->append.log.size = (uint32_t)piece->size;

@@ -34,7 +34,7 @@ struct mq_peer {
 	const char *principal;  /* "User:ANONYMOUS", "User:CN=..." */
 	const char *host;       /* numeric address of the peer */
 	uint64_t connection_id; /* unique within the process */
-	bool in_process;
+	bool in_process;        /* it is this library: what it builds needs no checksum looked at */
 };
 
 /* Runs when the call is released: gives back what its response borrows, e.g.

@@ -100,6 +100,7 @@ struct mq_batch_rules {
 	bool key_required;               /* compacted topic */
 	bool zstd_allowed;               /* Produce >= 7 */
 	bool log_append_time;            /* the topic's message.timestamp.type */
+	bool summed;                     /* by this process: the checksum is right */
 	int64_t now_ms;                  /* for the two below */
 	int64_t timestamp_before_max_ms; /* how far a timestamp may lie back; INT64_MAX: any */
 	int64_t timestamp_after_max_ms;  /* how far ahead */

@@ -131,7 +131,7 @@ MQ_HOT mq_err mq_batch_validate(const void *data, size_t size, const struct mq_b
 		return mq_fail(error, MQ_E_MESSAGE_TOO_LARGE,
 			       "Record batch of %zu bytes exceeds the limit of %zu", batch.size,
 			       rules->size_max);
-	err = mq_batch_check_crc(&batch, error);
+	err = rules->summed ? MQ_OK : mq_batch_check_crc(&batch, error);
 	if (!err)
 		err = check_head(&batch, size, rules, error);
 	if (err)

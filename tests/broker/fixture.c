@@ -158,7 +158,8 @@ static void call_done(struct mq_call *call, mq_err err)
 	mq_mutex_unlock(&f->lock);
 }
 
-static const struct mq_peer peer = {"inproc", "User:ANONYMOUS", "127.0.0.1", 1, true};
+static const struct mq_peer peer = {"inproc", "User:ANONYMOUS", "127.0.0.1", 1, false};
+static const struct mq_peer own = {"inproc", "User:ANONYMOUS", "127.0.0.1", 1, true};
 
 void fx_start(struct fixture *f, struct fx_call *call, int16_t key, int16_t version, void *request)
 {
@@ -169,7 +170,7 @@ void fx_start(struct fixture *f, struct fx_call *call, int16_t key, int16_t vers
 	call->call.api_version = version;
 	call->call.client_id = mq_str(f->client_id ? f->client_id : "test");
 	call->call.request = request;
-	call->call.peer = &peer;
+	call->call.peer = f->in_process ? &own : &peer;
 	call->call.done = call_done;
 	call->call.done_arg = f;
 	mq_arena_init(&call->call.arena, 0);

@@ -31,6 +31,7 @@ struct fixture {
 	struct mq_mutex lock;       /* for waiting until a call is done */
 	struct mq_cond call_done;
 	const char *client_id; /* NULL: "test" */
+	bool in_process;       /* the calls are the library's own */
 };
 
 /* key, value pairs ending with NULL are set in the broker's configuration. */

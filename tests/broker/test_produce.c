@@ -188,6 +188,27 @@ START_TEST(damage_is_refused)
 }
 END_TEST
 
+/* With acks=1 and with acks=all it takes different ways. */
+START_TEST(a_checksum_that_this_process_has_made_is_not_made_again)
+{
+	mq_bytes batch;
+	struct fx_call call;
+
+	f.in_process = true;
+	for (int16_t acks = -1; acks <= 1; acks += 2) {
+		batch = good();
+		((uint8_t *)batch.data)[batch.size - 1] ^= 1;
+		ck_assert_int_eq(produce_as(&call, 9, acks, batch)->error_code, MQ_OK);
+		fx_release(&call);
+		batch = good();
+		((uint8_t *)batch.data)[MQ_BATCH_AT_LENGTH + 3]++;
+		ck_assert_int_eq(produce_as(&call, 9, acks, batch)->error_code,
+				 MQ_E_CORRUPT_MESSAGE);
+		fx_release(&call);
+	}
+}
+END_TEST
+
 START_TEST(exactly_one_batch_is_taken)
 {
 	mq_bytes batch = good();
@@ -621,6 +642,7 @@ int main(void)
 	    one_bad_partition_does_not_spoil_the_other,
 	    internal_topics_are_for_the_broker,
 	    damage_is_refused,
+	    a_checksum_that_this_process_has_made_is_not_made_again,
 	    exactly_one_batch_is_taken,
 	    a_batch_in_pieces_is_put_together,
 	    control_and_transactional_batches_are_refused,
