@@ -156,7 +156,7 @@ void mq_core_fail(struct mq_call *call, mq_err err)
 
 MQ_HOT int16_t mq_wire_code(mq_err err)
 {
-	if (err > -200)
+	if (MQ_LIKELY(err > -200))
 		return (int16_t)err;
 	switch (err) {
 	case MQ_E_IO:

@@ -83,7 +83,7 @@ MQ_HOT struct mq_topic *mq_topic_find(struct mq_core *core, mq_bytes name)
 {
 	struct mq_topic *topic = core->last_topic;
 
-	if (!topic || !mq_bytes_eq(topic->name_bytes, name))
+	if (MQ_UNLIKELY(!topic || !mq_bytes_eq(topic->name_bytes, name)))
 		topic = mq_map_get(&core->topics, name.data, name.size);
 	if (topic) {
 		core->last_topic = topic;

@@ -86,7 +86,7 @@ enum mq_room { MQ_ROOM_ALL, MQ_ROOM_COORDINATORS, MQ_ROOM_NONE };
 
 static inline bool mq_room_for(enum mq_room room, enum mq_append_origin origin)
 {
-	return room == MQ_ROOM_ALL ||
+	return MQ_LIKELY(room == MQ_ROOM_ALL) ||
 	       (room == MQ_ROOM_COORDINATORS && origin == MQ_APPEND_COORDINATOR);
 }
 

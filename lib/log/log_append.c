@@ -403,7 +403,8 @@ static MQ_HOT int write_planned(struct mq_log *log)
 	rc = mq_segment_file(w->segment, MQ_SEGMENT_LOG, MQ_OPEN_WRITE, &file);
 	if (rc < 0)
 		return rc;
-	rc = w->n > MQ_WRITE_APPENDS_FEW ? write_many(log, file) : write_few(log, file);
+	rc =
+	    MQ_UNLIKELY(w->n > MQ_WRITE_APPENDS_FEW) ? write_many(log, file) : write_few(log, file);
 	/* Without room for the index it stays in memory and is tried again. */
 	if (rc == 0) {
 		rc = mq_log_spill(log, w->segment, false);
@@ -430,8 +431,8 @@ MQ_HOT void mq_log_write_run(struct mq_log *log)
 
 	mq_log_lock(log);
 	rc = roll_if_needed(log);
-	if (rc == 0)
-		rc = log->failed ? -EIO : 0;
+	if (MQ_UNLIKELY(rc == 0 && log->failed))
+		rc = -EIO;
 	if (MQ_LIKELY(rc == 0 && mq_log_active(log)))
 		rc = plan_write(log);
 	else if (rc == 0)

@@ -391,7 +391,7 @@ bool mq_producers_know(const struct mq_producers *producers, int64_t producer_id
 
 MQ_HOT int64_t mq_producers_first_unstable(const struct mq_producers *producers)
 {
-	return producers->n_open ? producers->open[0].first_offset : -1;
+	return MQ_UNLIKELY(producers->n_open) ? producers->open[0].first_offset : -1;
 }
 
 int64_t mq_producers_first_undecided(struct mq_producers *producers, int64_t high_watermark)

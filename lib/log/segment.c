@@ -122,7 +122,7 @@ MQ_HOT int mq_segment_file(struct mq_segment *segment, enum mq_segment_kind kind
 	int rc = 0;
 
 	mq_mutex_lock(&segment->files_mutex);
-	assert(atomic_load(&segment->pins) > 0 || segment->keep_open);
+	assert(segment->keep_open || atomic_load(&segment->pins) > 0);
 	if (MQ_UNLIKELY(!segment->files[kind]))
 		rc = open_file(segment, kind, flags);
 	if (rc == 0)

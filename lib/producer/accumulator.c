@@ -105,7 +105,7 @@ static mq_err batch_get(struct mq_acc *acc, size_t size, struct mq_acc_batch **o
 
 	if (size > max - MQ_MIN(acc->memory_used, max))
 		return MQ_E_FULL;
-	batch = size == page_round(acc->settings.batch_size) ? pop_unused(acc) : NULL;
+	batch = MQ_LIKELY(size == page_round(acc->settings.batch_size)) ? pop_unused(acc) : NULL;
 	while (!batch && size > max - MQ_MIN(acc->memory_used + acc->memory_unused, max))
 		drop_unused(acc);
 	if (!batch)
@@ -250,7 +250,7 @@ MQ_HOT mq_err mq_acc_open(struct mq_acc *acc, struct mq_acc_part *part, size_t s
 	err = batch_get(acc, page_round(capacity), &batch);
 	if (err != MQ_OK)
 		return err;
-	if (batch->runs_capacity == 0 && !runs_grow(batch)) {
+	if (MQ_UNLIKELY(batch->runs_capacity == 0) && !runs_grow(batch)) {
 		batch_put(acc, batch);
 		return MQ_E_NOMEM;
 	}
@@ -272,10 +272,10 @@ MQ_HOT mq_err mq_acc_open(struct mq_acc *acc, struct mq_acc_part *part, size_t s
 	mq_batch_spec_init(&spec);
 	spec.compression = acc->settings.compression;
 	spec.level = acc->settings.level;
-	if (acc->settings.transactional_id)
+	if (MQ_UNLIKELY(acc->settings.transactional_id))
 		spec.attributes = MQ_BATCH_TRANSACTIONAL;
 	mq_builder_init(&batch->builder, batch->memory, capacity, &spec);
-	if (mq_list_empty(&part->queue))
+	if (MQ_LIKELY(mq_list_empty(&part->queue)))
 		mq_list_push(&acc->active, &part->active);
 	mq_list_init(&batch->list);
 	mq_list_push(&part->queue, &batch->list);
@@ -330,7 +330,7 @@ MQ_HOT void mq_acc_reported(struct mq_acc *acc, struct mq_acc_batch *batch)
 	batch->reported = true;
 	mq_list_remove(&batch->all);
 	acc->counters.records_waiting -= n;
-	if (batch->error.code == MQ_OK)
+	if (MQ_LIKELY(batch->error.code == MQ_OK))
 		acc->counters.records_delivered += n;
 	else
 		acc->counters.records_failed += n;

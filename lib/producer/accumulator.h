@@ -293,7 +293,7 @@ static inline bool mq_acc_append_short(struct mq_acc *acc, struct mq_acc_batch *
 	struct mq_sent_run *run = mq_acc_same_run(batch, timestamp, done, arg);
 	size_t size;
 
-	if (record->n_headers > 0 || (!run && batch->n_runs == batch->runs_capacity))
+	if (MQ_UNLIKELY(record->n_headers > 0 || (!run && batch->n_runs == batch->runs_capacity)))
 		return false;
 	size = mq_builder_append_short(&batch->builder, timestamp, record->key, record->value);
 	if (size == 0)

@@ -409,9 +409,9 @@ static mq_err put_somewhere(struct mq_producer *p, struct mq_acc_part *part,
 	int64_t at_us = now_us(p);
 	mq_err err;
 
-	if (deadline_us == 0)
+	if (MQ_LIKELY(deadline_us == 0))
 		deadline_us = at_us + block_us(p);
-	if (size == 0)
+	if (MQ_UNLIKELY(size == 0))
 		return MQ_E_TOO_BIG;
 	for (;;) {
 		err = mq_acc_open(&p->acc, part, size, at_us, mq_env_wall_ms(p->env));
@@ -475,7 +475,7 @@ static MQ_HOT mq_err send_checked(struct mq_producer *p, const mq_record *record
 		part = choose(p, topic, record, error);
 		err = part ? MQ_OK : MQ_E_ARG;
 	}
-	if (err == MQ_OK && p->acc.settings.transactional_id)
+	if (MQ_UNLIKELY(p->acc.settings.transactional_id) && err == MQ_OK)
 		err = mq_ptxn_put(p, part, error);
 	if (err == MQ_OK && !put_short(p, part, record, done, arg))
 		err = put_any(p, part, record, done, arg, deadline_us, error);

@@ -190,7 +190,7 @@ static struct mq_acc_batch *find(struct mq_produce_call *call, size_t guess, mq_
 				 int32_t index)
 {
 	for (size_t i = 0; i < call->n; i++) {
-		size_t at = guess + i < call->n ? guess + i : (guess + i) % call->n;
+		size_t at = MQ_LIKELY(guess + i < call->n) ? guess + i : (guess + i) % call->n;
 		struct mq_acc_batch *batch = call->by_topic[at];
 
 		if (batch && batch->part->index == index &&
@@ -263,7 +263,7 @@ static MQ_HOT void complete(struct mq_produce_call *call, mq_err err, const char
 				       now_us);
 	}
 	/* With acks=0 nothing is answered, and that is fine. */
-	if (err == MQ_OK && p->acc.settings.acks != 0) {
+	if (MQ_LIKELY(err == MQ_OK && p->acc.settings.acks != 0)) {
 		rest.err = MQ_E_PROTOCOL;
 		rest.text = "the broker's answer leaves it out";
 	}

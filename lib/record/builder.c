@@ -70,7 +70,8 @@ void mq_builder_reset(struct mq_builder *builder, const struct mq_batch_spec *sp
 	builder->spec = *spec;
 	builder->size = builder->summed = MQ_BATCH_HEAD_SIZE;
 	builder->crc = 0;
-	builder->base_timestamp = has_horizon(builder) ? spec->delete_horizon : MQ_NO_TIMESTAMP;
+	builder->base_timestamp =
+	    MQ_UNLIKELY(has_horizon(builder)) ? spec->delete_horizon : MQ_NO_TIMESTAMP;
 	builder->max_timestamp = MQ_NO_TIMESTAMP;
 	builder->next_offset = spec->base_offset;
 	builder->record_count = 0;
@@ -190,7 +191,7 @@ static __attribute__((noinline)) void sum_up(struct mq_builder *builder)
 
 static inline void sum_step(struct mq_builder *builder)
 {
-	if (builder->size - builder->summed >= SUM_STEP)
+	if (MQ_UNLIKELY(builder->size - builder->summed >= SUM_STEP))
 		sum_up(builder);
 }
 
@@ -287,9 +288,10 @@ MQ_HOT size_t mq_builder_append_short(struct mq_builder *builder, int64_t timest
 	size_t bytes = key.size + value.size, length, size;
 	uint8_t *start, *p, *end;
 
-	if (key.size > SHORT_MAX || value.size > SHORT_MAX || offset_delta > INT32_MAX ||
-	    builder->capacity < builder->size + 2 + OVERHEAD_MAX + bytes ||
-	    __builtin_sub_overflow(timestamp, base, &timestamp_delta))
+	if (MQ_UNLIKELY(key.size > SHORT_MAX || value.size > SHORT_MAX ||
+			offset_delta > INT32_MAX ||
+			builder->capacity < builder->size + 2 + OVERHEAD_MAX + bytes ||
+			__builtin_sub_overflow(timestamp, base, &timestamp_delta)))
 		return 0;
 	/* It is only the room for its length that has to be known beforehand. */
 	length = length_size(bytes, timestamp_delta, offset_delta);

@@ -30,8 +30,8 @@ struct mq_varint mq_varlong_get_any(const uint8_t *p, const uint8_t *limit);
 
 /* The same, quick for one or two bytes. roomy promises that two bytes may be
  * read at p even past limit: then a short one is not checked against it. */
-static MQ_ALWAYS_INLINE struct mq_varint
-mq_varint_get(const uint8_t *p, const uint8_t *limit, bool roomy, bool wide)
+static MQ_ALWAYS_INLINE struct mq_varint mq_varint_get(const uint8_t *p, const uint8_t *limit,
+						       bool roomy, bool wide)
 {
 	if (__builtin_expect(roomy || limit - p >= 2, 1)) {
 		uint64_t u = p[0];
@@ -69,7 +69,7 @@ static inline size_t mq_varlong_size(int64_t v)
 /* Writes up to MQ_VARLONG_MAX bytes and returns the end of them. */
 static inline uint8_t *mq_uvarint_put(uint8_t *p, uint64_t u)
 {
-	if (u < 0x80) {
+	if (MQ_LIKELY(u < 0x80)) {
 		*p = (uint8_t)u;
 		return p + 1;
 	}

@@ -199,8 +199,8 @@ static void begin_flush(struct mq_partition *partition, const struct mq_log_mark
 	if (partition->lost || partition->flushing || marks->end_offset <= marks->flushed_offset)
 		return;
 	/* Who waits may do so since before the configuration was changed. */
-	if (!mq_log_conf(partition->log)->flush_before_ack &&
-	    mq_list_empty(&partition->waiters[MQ_MARK_FLUSHED]))
+	if (MQ_LIKELY(!mq_log_conf(partition->log)->flush_before_ack &&
+		      mq_list_empty(&partition->waiters[MQ_MARK_FLUSHED])))
 		return;
 	if (!mq_log_flush_begin(partition->log, &partition->flush)) {
 		/* The store is flushing it; mq_shard_moved() comes back here. */
