@@ -48,6 +48,8 @@ $cc prog.c -o static $(pc --cflags) "$root$prefix/lib/libmq.a" \
 rm -rf mq-data
 [ "$(LD_LIBRARY_PATH= ./static)" = "0 hello" ] || fail "the program with the static library fails"
 echo "static: $(stat -c %s static) bytes"
+left=$(objdump -h "$root$prefix/lib/libmq.a" | grep -c '\.gnu\.\(debug\)\?lto_' || :)
+[ "$left" -eq 0 ] || fail "the static library has $left sections for one compiler's optimizer"
 
 n=0
 for example in "$source"/examples/[0-9]*.c "$source"/examples/quickstart.c; do
