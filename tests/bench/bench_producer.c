@@ -77,6 +77,7 @@ struct cost {
 
 struct latency {
 	double mq_p50, mq_p99, write_p50, write_p99; /* microseconds */
+	double call_p50;                             /* until the call of send returns */
 	double switches; /* of other threads than the sender's, per record */
 };
 
@@ -279,18 +280,26 @@ static void run_in_process(void *arg, void *out)
 	mq_broker_free(broker);
 }
 
-static double send_us(mq_producer *producer, const mq_record *record)
+static void acknowledged(void *at, const mq_sent *sent)
 {
-	double began = wall();
+	*(double *)at = wall();
+	mq_report(NULL, sent);
+}
+
+/* Until the record is acknowledged; *call_us: until its sender has the word again. */
+static double send_us(mq_producer *producer, const mq_record *record, double *call_us)
+{
+	double began = wall(), at = 0;
 	mq_error error;
 
 	reported = 0;
-	if (mq_producer_send(producer, record, mq_report, NULL, &error) != MQ_OK)
+	if (mq_producer_send(producer, record, acknowledged, &at, &error) != MQ_OK)
 		bench_die("send", error.text);
+	*call_us = (wall() - began) * 1e6;
 	while (reported == 0)
 		if (mq_producer_flush(producer, WAIT_MS, &error) != MQ_OK)
 			bench_die("flush", error.text);
-	return (wall() - began) * 1e6;
+	return (at - began) * 1e6;
 }
 
 /* CRC-32C, by the processor's instruction where there is one. */
@@ -384,13 +393,13 @@ static void take_latency(const struct run *run, mq_producer *producer, int file,
 			 struct latency *latency)
 {
 	const mq_record record = {.topic = run->topic, .value = mq_mem(value, 100)};
-	static double mq[LATENCIES], floor[LATENCIES];
+	static double mq[LATENCIES], call[LATENCIES], floor[LATENCIES];
 	double at = wall();
 
 	latency->switches = -(double)switches_of_others();
 	for (int i = 0; i < LATENCIES; i++) {
 		bench_wait_until(at += apart_s / 2);
-		mq[i] = send_us(producer, &record);
+		mq[i] = send_us(producer, &record, &call[i]);
 		bench_wait_until(at += apart_s / 2);
 		floor[i] = publish_us(file, i);
 	}
@@ -398,6 +407,7 @@ static void take_latency(const struct run *run, mq_producer *producer, int file,
 	latency->switches /= LATENCIES;
 	latency->mq_p50 = bench_quantile(mq, LATENCIES, 0.5);
 	latency->mq_p99 = bench_quantile(mq, LATENCIES, 0.99);
+	latency->call_p50 = bench_quantile(call, LATENCIES, 0.5);
 	latency->write_p50 = bench_quantile(floor, LATENCIES, 0.5);
 	latency->write_p99 = bench_quantile(floor, LATENCIES, 0.99);
 }
@@ -480,6 +490,8 @@ static void compare(const struct row *row, int pairs, const struct bench_broker 
 		SPREAD(all, which.write_p50, n);                                                   \
 		printf("  ratio");                                                                 \
 		SPREAD(all, which.mq_p50 / (all)[i_].which.write_p50, n);                          \
+		printf("\n    p50 until the call returns: libmq");                                 \
+		SPREAD(all, which.call_p50, n);                                                    \
 		printf("\n    p99: libmq");                                                        \
 		SPREAD(all, which.mq_p99, n);                                                      \
 		printf("  write()");                                                               \
