@@ -186,7 +186,7 @@ class Producer(unittest.TestCase):
             with self.subTest(args=args):
                 topic = 'perf-txn-%d' % i
                 r = subprocess.run([MQ, 'producer-perf-test', '--topic', topic, '--num-records', '300', '--record-size',
-                                    '100', '--throughput', '2000', '--bootstrap-server', self.broker.address, *args],
+                                    '100', '--throughput', '300', '--bootstrap-server', self.broker.address, *args],
                                    capture_output=True, text=True, timeout=DEADLINE)
                 self.assertEqual((r.returncode, r.stderr), (0, ''))
                 self.assertRegex(r.stdout, r'^300 records sent, ')
