@@ -150,22 +150,40 @@ static void try_on(struct mq_dial *dial)
 	finish(dial, -1);
 }
 
+/* Where nobody listens, a socket may be given the very port it dials: it is connected
+ * then, with itself, and who wants to listen there cannot. */
+static bool is_own(int fd, const struct mq_addr *peer)
+{
+	struct mq_addr own = {.size = sizeof(own.a)};
+
+	if (getsockname(fd, &own.a.any, &own.size) != 0 ||
+	    own.a.any.sa_family != peer->a.any.sa_family)
+		return false;
+	if (own.a.any.sa_family == AF_INET)
+		return own.a.v4.sin_port == peer->a.v4.sin_port &&
+		       own.a.v4.sin_addr.s_addr == peer->a.v4.sin_addr.s_addr;
+	return own.a.v6.sin6_port == peer->a.v6.sin6_port &&
+	       memcmp(&own.a.v6.sin6_addr, &peer->a.v6.sin6_addr, sizeof(own.a.v6.sin6_addr)) == 0;
+}
+
 static void on_writable(void *arg, unsigned ready)
 {
 	struct mq_dial *dial = arg;
 	int errnum = 0, fd = dial->fd;
 	socklen_t size = sizeof(errnum);
+	bool own;
 
 	(void)ready;
 	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &errnum, &size) != 0)
 		errnum = errno;
-	if (errnum == 0) {
+	own = errnum == 0 && is_own(fd, &dial->addrs.item[dial->at]);
+	if (errnum == 0 && !own) {
 		mq_watch_deinit(&dial->watch);
 		finish(dial, fd);
 		return;
 	}
 	drop_socket(dial);
-	note(dial, code_of(errnum), strerror(errnum));
+	note(dial, code_of(errnum), own ? "nobody listens, it met itself" : strerror(errnum));
 	dial->at++;
 	try_on(dial);
 }
