@@ -3,9 +3,11 @@ test waits for has a deadline and a name."""
 import faulthandler
 import os
 import queue
+import random
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -93,12 +95,27 @@ class Lines:
         self.stream.close()
 
 
+def free_port():
+    """Where nobody listens now, and below what the system gives to sockets that ask for any: while
+    the broker is down another connection could have got its port, even one meant for the broker."""
+    while True:
+        with socket.socket() as s:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                s.bind(('127.0.0.1', random.randrange(10000, 32768)))
+            except OSError:
+                continue
+            return s.getsockname()[1]
+
+
 class Broker:
     """One broker in its own data directory. conf: keys of server.properties, with '.' as '_'
     in Python's keyword form or given as a dict."""
 
     def __init__(self, conf=None, listeners='PLAINTEXT://127.0.0.1:0'):
         self.dir = tempfile.mkdtemp(prefix='mq-interop-')
+        # The same ports after a restart, so that clients find it again.
+        listeners = re.sub(r':0(?=,|$)', lambda _: ':%d' % free_port(), listeners)
         self.conf = {'broker.id': '0', 'listeners': listeners,
                      'log.dirs': os.path.join(self.dir, 'data')}
         self.conf.update(conf or {})
@@ -120,8 +137,6 @@ class Broker:
             self.process.kill()
             self.ended()
             raise
-        # The same port after a restart, so that clients find it again.
-        self.conf['listeners'] = re.sub(r':0(?=,|$)', ':%d' % self.port, self.conf['listeners'])
         return self
 
     @property

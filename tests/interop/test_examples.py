@@ -10,7 +10,7 @@ import tempfile
 import threading
 import unittest
 
-from broker import Broker, DEADLINE, Lines, MQ, skip
+from broker import Broker, DEADLINE, Lines, MQ, free_port, skip
 
 EXAMPLES = os.path.join(os.environ.get('builddir', '.'), 'examples')
 SOURCE = os.environ.get('srcdir', '.')
@@ -198,7 +198,7 @@ class ServerProperties(Directory):
         for key, value in re.findall(r'(?m)^#?([a-z][a-z.]+)=(.*)$', text):
             if not (key + '=' + value).startswith(self.NOT_NOW):
                 conf[key] = value
-        conf.update({'listeners': 'PLAINTEXT://127.0.0.1:0', 'log.dirs': self.path('data')})
+        conf.update({'listeners': 'PLAINTEXT://127.0.0.1:%d' % free_port(), 'log.dirs': self.path('data')})
         with Broker(conf) as broker:
             broker.mq('topics', '--create', '--topic', 'first')
             # Deleting records says what it has done, as JSON, too.

@@ -10,6 +10,7 @@
 #include <check.h>
 #include <mq/mq.h>
 
+#include "port.h"
 #include "temp.h"
 
 #define KIT_WAIT_MS    20000
@@ -65,7 +66,6 @@ static inline void kit_start(struct kit *kit)
 	kit->broker = mq_broker_start(conf, &error);
 	ck_assert_msg(kit->broker != NULL, "%s", error.text);
 	mq_conf_free(conf);
-	kit->port = mq_broker_port(kit->broker, NULL);
 	snprintf(kit->address, sizeof(kit->address), "127.0.0.1:%d", kit->port);
 }
 
@@ -82,6 +82,7 @@ static inline void kit_init_as(struct kit *kit, int advertised, void (*configure
 	kit->configure = configure;
 	temp_dir_make(kit->dir, sizeof(kit->dir));
 	snprintf(kit->name, sizeof(kit->name), "kit-%d", (int)getpid());
+	kit->port = port_free();
 	kit_start(kit);
 }
 

@@ -3,21 +3,19 @@
 #ifndef MQ_TESTS_PRODUCER_VICTIM_H
 #define MQ_TESTS_PRODUCER_VICTIM_H
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <check.h>
 
+#include "port.h"
 #include "temp.h"
 
 static char dir[256], conf_path[300], log_path[300], address[32];
@@ -43,24 +41,10 @@ static void die(const char *what)
 	exit(EXIT_FAILURE);
 }
 
-static int free_port(void)
-{
-	struct sockaddr_in addr = {.sin_family = AF_INET,
-				   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t size = sizeof(addr);
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-	if (fd < 0 || bind(fd, (struct sockaddr *)&addr, size) != 0 ||
-	    getsockname(fd, (struct sockaddr *)&addr, &size) != 0)
-		die("no free port");
-	close(fd);
-	return ntohs(addr.sin_port);
-}
-
 /* With these further lines of server.properties. */
 static void configure(int partitions, const char *more)
 {
-	int port = free_port();
+	int port = port_free();
 	FILE *f;
 
 	temp_dir_make(dir, sizeof(dir));

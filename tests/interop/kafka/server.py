@@ -1,13 +1,12 @@
 """Apache Kafka from its published jars: its tools, and one broker that is its own controller."""
 import os
 import shutil
-import socket
 import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(HERE))
-from broker import kcat, until  # noqa: E402
+from broker import free_port, kcat, until  # noqa: E402
 
 WORK = os.path.join(os.path.abspath(os.environ.get('builddir', '.')), 'kafka')
 JARS = os.path.join(WORK, 'jars')
@@ -50,11 +49,7 @@ class Kafka:
     """A broker in a directory; it keeps its data and its port from start to start."""
 
     def __init__(self, folder, jars=JARS, **conf):
-        ports = []
-        for _ in range(2):
-            with socket.socket() as s:
-                s.bind(('127.0.0.1', 0))
-                ports.append(s.getsockname()[1])
+        ports = [free_port(), free_port()]
         self.folder = folder
         self.jars = jars
         self.process = None
