@@ -50,6 +50,8 @@ static inline void kit_start(struct kit *kit)
 	mq_error error = {MQ_OK, ""};
 
 	ck_assert_ptr_nonnull(conf);
+	if (kit->port == 0)
+		kit->port = port_free();
 	snprintf(listeners, sizeof(listeners), "PLAINTEXT://127.0.0.1:%d", kit->port);
 	kit_set(conf, "log.dirs", kit->dir);
 	kit_set(conf, "listeners", listeners);
@@ -82,7 +84,6 @@ static inline void kit_init_as(struct kit *kit, int advertised, void (*configure
 	kit->configure = configure;
 	temp_dir_make(kit->dir, sizeof(kit->dir));
 	snprintf(kit->name, sizeof(kit->name), "kit-%d", (int)getpid());
-	kit->port = port_free();
 	kit_start(kit);
 }
 

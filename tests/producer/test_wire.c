@@ -172,7 +172,7 @@ END_TEST
 
 START_TEST(records_for_a_broker_that_falls_silent_end_in_time)
 {
-	mq_producer *p = producer("300", "700");
+	mq_producer *p = producer("300", "2000");
 	struct tally tally = {0};
 	double began;
 
