@@ -7,28 +7,13 @@
 
 #include "base/mem.h"
 #include "net/dial.h"
-#include "suite.h"
+#include "net/kit.h"
 
 #define DEADLINE_US INT64_C(60000000)
 
-static struct mq_env *env;
-static struct mq_loop *loop;
 static struct mq_dial_args args;
 static int n_dials;
 static bool met;
-
-static void setup(void)
-{
-	env = mq_env_system_new(1);
-	loop = mq_loop_new(env);
-	ck_assert(env && loop);
-}
-
-static void teardown(void)
-{
-	mq_loop_free(loop);
-	mq_env_system_free(env);
-}
 
 /* One that the system may give to the socket that dials it. */
 static uint16_t given_port(void)

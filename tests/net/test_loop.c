@@ -8,25 +8,9 @@
 #include "base/mem.h"
 #include "env/thread.h"
 #include "net/block.h"
-#include "net/loop.h"
+#include "net/kit.h"
 
 #define SECOND_US INT64_C(1000000)
-
-static struct mq_env *env;
-static struct mq_loop *loop;
-
-static void setup(void)
-{
-	env = mq_env_system_new(1);
-	loop = mq_loop_new(env);
-	ck_assert(env && loop);
-}
-
-static void teardown(void)
-{
-	mq_loop_free(loop);
-	mq_env_system_free(env);
-}
 
 static int64_t in(int64_t us)
 {
