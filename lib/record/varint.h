@@ -30,8 +30,8 @@ struct mq_varint mq_varlong_get_any(const uint8_t *p, const uint8_t *limit);
 
 /* The same, quick for one or two bytes. roomy promises that two bytes may be
  * read at p even past limit: then a short one is not checked against it. */
-static MQ_ALWAYS_INLINE struct mq_varint mq_varint_get(const uint8_t *p, const uint8_t *limit,
-						       bool roomy, bool wide)
+static MQ_ALWAYS_INLINE struct mq_varint
+mq_varint_get(const uint8_t *p, const uint8_t *limit, bool roomy, bool wide)
 {
 	if (__builtin_expect(roomy || limit - p >= 2, 1)) {
 		uint64_t u = p[0];
