@@ -52,7 +52,7 @@ static void client_done(struct mq_call *call, mq_err err)
 
 static void client_call(struct client *client, int16_t key, int16_t version, void *request)
 {
-	static const struct mq_peer peer = {"inproc", "User:ANONYMOUS", "127.0.0.1", 1, true};
+	static const struct mq_peer peer = {"inproc", "User:ANONYMOUS", "127.0.0.1", 1, false};
 	struct mq_service *service = mq_core_service(f.core);
 	int64_t deadline_us = mq_env_now_us(f.env) + ANSWER_S * INT64_C(1000000);
 

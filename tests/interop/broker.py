@@ -98,7 +98,7 @@ class Lines:
 def free_port():
     """Where nobody listens now, and below what the system gives to sockets that ask for any: while
     the broker is down another connection could have got its port, even one meant for the broker."""
-    while True:
+    for _ in range(1000):
         with socket.socket() as s:
             s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
@@ -106,6 +106,7 @@ def free_port():
             except OSError:
                 continue
             return s.getsockname()[1]
+    raise AssertionError('no free port in 1000 tries')
 
 
 class Broker:
