@@ -1,7 +1,11 @@
 /*
- * Threads and locks: plain pthreads, and one hook. Where a test has set
- * mq_env_yield_hook, it is called at each lock, unlock, wait and signal, so
- * that the thread sanitizer sees more orders than the machine would show.
+ * Threads and locks, and one hook. Where a test has set mq_env_yield_hook, it is
+ * called at each lock, unlock, wait and signal, so that the thread sanitizer sees
+ * more orders than the machine would show.
+ *
+ * Threads and conditions are plain pthreads. A mutex is a word of our own, because
+ * each record that is sent costs one: its two atomic operations are inline, and who
+ * finds it taken spins for a moment, longer than most are held, before it sleeps.
  */
 #ifndef MQ_ENV_THREAD_H
 #define MQ_ENV_THREAD_H
@@ -12,6 +16,9 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#ifdef __SANITIZE_THREAD__
+#include <sanitizer/tsan_interface.h>
+#endif
 
 typedef void mq_yield_fn(void);
 extern _Atomic(mq_yield_fn *) mq_env_yield_hook;
@@ -24,46 +31,81 @@ static inline void mq_env_yield(void)
 		hook();
 }
 
+/* The thread sanitizer sees the atomic operations, and by this that they are a lock. */
+#ifdef __SANITIZE_THREAD__
+#define MQ_TSAN(event) __tsan_mutex_##event
+#else
+#define MQ_TSAN(event) (void)0
+#endif
+
+enum mq_mutex_state {
+	MQ_MUTEX_FREE,
+	MQ_MUTEX_TAKEN,
+	MQ_MUTEX_WANTED, /* taken, and somebody may sleep */
+};
+
 struct mq_mutex {
-	pthread_mutex_t os;
+	_Atomic uint32_t state;
 };
 
 #define MQ_MUTEX_INITIALIZER                                                                       \
 	{                                                                                          \
-		PTHREAD_MUTEX_INITIALIZER                                                          \
+		MQ_MUTEX_FREE                                                                      \
 	}
 
 void mq_mutex_init(struct mq_mutex *mutex);
 void mq_mutex_deinit(struct mq_mutex *mutex);
 
+/* The rare ends of lock and unlock: takes a mutex that was not free, and wakes
+ * one of those that sleep; was is what unlocking found. */
+void mq_mutex_wait(struct mq_mutex *mutex);
+void mq_mutex_wake(struct mq_mutex *mutex, uint32_t was);
+
+static inline bool mq_mutex_take(struct mq_mutex *mutex)
+{
+	uint32_t free = MQ_MUTEX_FREE;
+
+	return atomic_compare_exchange_strong_explicit(&mutex->state, &free, MQ_MUTEX_TAKEN,
+						       memory_order_acquire, memory_order_relaxed);
+}
+
 static inline void mq_mutex_lock(struct mq_mutex *mutex)
 {
-	int rc;
-
 	mq_env_yield();
-	rc = pthread_mutex_lock(&mutex->os);
-	assert(rc == 0);
-	(void)rc;
+	MQ_TSAN(pre_lock(mutex, 0));
+	if (__builtin_expect(!mq_mutex_take(mutex), 0))
+		mq_mutex_wait(mutex);
+	MQ_TSAN(post_lock(mutex, 0, 0));
 }
 
 static inline bool mq_mutex_trylock(struct mq_mutex *mutex)
 {
+	bool taken;
+
 	mq_env_yield();
-	return pthread_mutex_trylock(&mutex->os) == 0;
+	MQ_TSAN(pre_lock(mutex, __tsan_mutex_try_lock));
+	taken = mq_mutex_take(mutex);
+	MQ_TSAN(post_lock(mutex, __tsan_mutex_try_lock | (taken ? 0 : __tsan_mutex_try_lock_failed),
+			  0));
+	return taken;
 }
 
 static inline void mq_mutex_unlock(struct mq_mutex *mutex)
 {
-	int rc = pthread_mutex_unlock(&mutex->os);
+	uint32_t was;
 
-	assert(rc == 0);
-	(void)rc;
+	MQ_TSAN(pre_unlock(mutex, 0));
+	was = atomic_exchange_explicit(&mutex->state, MQ_MUTEX_FREE, memory_order_release);
+	if (__builtin_expect(was != MQ_MUTEX_TAKEN, 0))
+		mq_mutex_wake(mutex, was);
+	MQ_TSAN(post_unlock(mutex, 0));
 	mq_env_yield();
 }
 
 /* A condition; its deadlines are microseconds of CLOCK_MONOTONIC, which is
  * what mq_env_now_us() of the real environment gives. */
 struct mq_cond {
+	pthread_mutex_t inner; /* between giving the mutex up and waiting */
 	pthread_cond_t os;
 };
 

@@ -1,64 +1,46 @@
 /*
  * lib/env/thread.c of the simulated world: threads are fibers, and a mutex that
  * is taken lets others run until it is free.
- *
- * The locks of env/thread.h are inline; the linker brings their calls of
- * pthread_mutex_lock() and pthread_mutex_unlock() here (--wrap).
  */
 #include "env/thread.h"
-
-#include <errno.h>
 
 #include "sim/sim_world.h"
 
 _Atomic(mq_yield_fn *) mq_env_yield_hook;
 atomic_uint mq_env_fork_count;
 
-int __real_pthread_mutex_unlock(pthread_mutex_t *mutex);
-int __real_pthread_mutex_lock(pthread_mutex_t *mutex);
-int __wrap_pthread_mutex_lock(pthread_mutex_t *mutex);
-int __wrap_pthread_mutex_unlock(pthread_mutex_t *mutex);
-
-int __wrap_pthread_mutex_lock(pthread_mutex_t *mutex)
-{
-	int rc;
-
-	if (!sim_fiber_self())
-		return __real_pthread_mutex_lock(mutex);
-	while ((rc = pthread_mutex_trylock(mutex)) == EBUSY)
-		(void)sim_wait(mutex, INT64_MAX);
-	return rc;
-}
-
-int __wrap_pthread_mutex_unlock(pthread_mutex_t *mutex)
-{
-	int rc = __real_pthread_mutex_unlock(mutex);
-
-	if (sim_fiber_self())
-		sim_wake_all(mutex);
-	return rc;
-}
-
 void mq_mutex_init(struct mq_mutex *mutex)
 {
-	pthread_mutex_init(&mutex->os, NULL);
+	atomic_init(&mutex->state, MQ_MUTEX_FREE);
 }
 
 void mq_mutex_deinit(struct mq_mutex *mutex)
 {
-	int rc = pthread_mutex_destroy(&mutex->os);
+	sim_check(atomic_load(&mutex->state) == MQ_MUTEX_FREE,
+		  "a mutex is destroyed that is taken");
+}
 
-	sim_check(rc == 0, "a mutex is destroyed that is taken");
+void mq_mutex_wait(struct mq_mutex *mutex)
+{
+	sim_check(sim_fiber_self(), "a mutex is taken, and nobody else runs");
+	while (atomic_exchange(&mutex->state, MQ_MUTEX_WANTED) != MQ_MUTEX_FREE)
+		(void)sim_wait(mutex, INT64_MAX);
+}
+
+void mq_mutex_wake(struct mq_mutex *mutex, uint32_t was)
+{
+	sim_check(was == MQ_MUTEX_WANTED, "a mutex is unlocked that is free");
+	sim_wake_all(mutex);
 }
 
 void mq_cond_init(struct mq_cond *cond)
 {
-	pthread_cond_init(&cond->os, NULL);
+	(void)cond;
 }
 
 void mq_cond_deinit(struct mq_cond *cond)
 {
-	pthread_cond_destroy(&cond->os);
+	(void)cond;
 }
 
 void mq_cond_signal(struct mq_cond *cond)
@@ -77,9 +59,12 @@ bool mq_cond_wait(struct mq_cond *cond, struct mq_mutex *mutex, int64_t deadline
 {
 	bool in_time;
 
-	__wrap_pthread_mutex_unlock(&mutex->os);
+	/* Not by mq_mutex_unlock(), which lets others run: they would signal unheard. */
+	if (atomic_exchange(&mutex->state, MQ_MUTEX_FREE) == MQ_MUTEX_WANTED)
+		sim_wake_all(mutex);
 	in_time = sim_wait(cond, deadline_us);
-	__wrap_pthread_mutex_lock(&mutex->os);
+	if (!mq_mutex_take(mutex))
+		mq_mutex_wait(mutex);
 	return in_time;
 }
 
