@@ -87,11 +87,11 @@ void mq_core_job_ended(struct mq_core *core)
 	mq_mutex_unlock(&core->lock);
 }
 
-static MQ_HOT bool shard_may_append(struct mq_partition *partition, enum mq_append_origin origin)
+static MQ_HOT bool shard_may_append(struct mq_partition *partition, const struct mq_append *append)
 {
 	struct mq_core *core = mq_container_of(partition->shard, struct mq_core, shard);
 
-	return mq_store_may_append(core->store, partition->log, origin);
+	return mq_store_may_append(core->store, partition->log, append->origin, append->size);
 }
 
 /* [L] */

@@ -98,10 +98,11 @@ mq_err mq_store_set_topic_id(struct mq_store *store, struct mq_log *log,
  * gone afterwards. */
 mq_err mq_store_delete(struct mq_store *store, struct mq_log *log, mq_error *error);
 
-/* [L] Before each append: whether the log's directory has room for it and works.
- * Appends are refused by the log itself too; this is where the store learns that
- * there is something to look at, and it looks at the free space now and then. */
-bool mq_store_may_append(struct mq_store *store, struct mq_log *log, enum mq_append_origin origin);
+/* [L] Before each append of so many bytes: whether the log's directory has room for it
+ * and works. Appends are refused by the log itself too; this is where the store learns
+ * that there is something to look at, and it looks at the free space now and then. */
+bool mq_store_may_append(struct mq_store *store, struct mq_log *log, enum mq_append_origin origin,
+			 uint32_t size);
 
 /* [L] The same for other changes: the start was moved, the configuration or the
  * high watermark have changed. */

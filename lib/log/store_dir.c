@@ -249,30 +249,38 @@ void mq_store_dir_look(struct mq_store_dir *dir, int64_t free_bytes, int64_t now
 	mq_mutex_unlock(&store->mutex);
 }
 
+/* Few logs have flush.messages; only theirs are asked how far they are. */
+static bool is_flush_due(const struct mq_log *log)
+{
+	int64_t most = mq_log_conf(log)->flush_messages;
+	struct mq_log_marks marks;
+
+	if (MQ_LIKELY(most == INT64_MAX))
+		return false;
+	mq_log_marks(log, &marks);
+	return marks.end_offset - marks.flushed_offset >= most;
+}
+
 MQ_HOT bool mq_store_may_append(struct mq_store *store, struct mq_log *log,
-				enum mq_append_origin origin)
+				enum mq_append_origin origin, uint32_t size)
 {
 	struct mq_store_log *sl = mq_log_extra(log);
 	struct mq_store_dir *dir = sl->dir;
 	int64_t now_us = mq_env_now_coarse_us(store->args.env);
 	int64_t step = MQ_MIN(LOOK_BYTES_MAX, store->args.free_bytes_min / 8);
-	struct mq_log_marks marks;
-	bool look;
+	bool flush = is_flush_due(log), look;
 
-	mq_log_marks(log, &marks);
 	mq_mutex_lock(&store->mutex);
-	dir->appended += MQ_MAX(marks.size - sl->size_seen, 0);
-	sl->size_seen = marks.size;
+	dir->appended += size;
 	mq_store_touch(store, sl, now_us);
-	if (MQ_UNLIKELY(marks.end_offset - marks.flushed_offset >=
-			mq_log_conf(log)->flush_messages)) {
+	if (MQ_UNLIKELY(flush)) {
 		sl->upkeep_due_us = now_us;
 		mq_store_arm(store, MQ_JOB_UPKEEP, now_us);
 	}
 	if (mq_log_failed(log) && !dir->failed)
 		mq_store_arm(store, MQ_JOB_CHECK, now_us);
 	look = store->args.free_bytes_min > 0 && mq_room_for(dir->room, origin) &&
-	       (dir->appended > step || now_us - dir->looked_us > MQ_STORE_FULL_LOOK_US);
+	       MQ_UNLIKELY(dir->appended > step || now_us - dir->looked_us > MQ_STORE_FULL_LOOK_US);
 	mq_mutex_unlock(&store->mutex);
 	/* With the lock, since an append to a full disk would cost the directory. It is
 	 * counters of the file system that are read, not the disk. */

@@ -74,7 +74,6 @@ struct mq_store_log {
 	struct mq_uuid topic_id;
 	int64_t checkpointed_hw;
 	int64_t cleaned_to;    /* below it the log is compacted; -1 unknown */
-	int64_t size_seen;     /* bytes of the log when it was last asked about */
 	int64_t upkeep_due_us; /* retention, rolling, flushing */
 	int64_t unlink_due_us; /* files .deleted wait for their delay */
 	bool changed;          /* since its offsets were checkpointed; for the opening */

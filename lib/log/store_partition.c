@@ -101,7 +101,6 @@ static mq_err open_in(struct mq_store_log *sl, mq_error *error)
 		return err;
 	mq_log_set_extra(sl->log, sl);
 	mq_log_marks(sl->log, &marks);
-	sl->size_seen = marks.size;
 	sl->checkpointed_hw =
 	    within(&marks, mq_checkpoint_get(&dir->found[MQ_CP_HW], topic, partition, 0));
 	sl->changed = !dir->was_clean || marks.end_offset != marks.flushed_offset ||

@@ -320,7 +320,7 @@ MQ_HOT mq_err mq_partition_append(struct mq_partition *partition,
 		return err;
 	if (partition->n_isr < append->isr_min)
 		return MQ_E_NOT_ENOUGH_REPLICAS;
-	if (MQ_UNLIKELY(!partition->shard->may_append(partition, append->log.origin)))
+	if (MQ_UNLIKELY(!partition->shard->may_append(partition, &append->log)))
 		return MQ_E_KAFKA_STORAGE_ERROR;
 	append->partition = partition;
 	append->log.leader_epoch = partition->leader_epoch;

@@ -53,8 +53,8 @@ struct mq_shard {
 	 * the tasks. */
 	void (*enter)(struct mq_shard *shard, struct mq_list *tasks);
 	void (*leave)(struct mq_shard *shard, struct mq_list *tasks);
-	/* [L] Before each append: whether the log's directory has room and works. */
-	bool (*may_append)(struct mq_partition *partition, enum mq_append_origin origin);
+	/* [L] Before each append: whether the log's directory has room for it and works. */
+	bool (*may_append)(struct mq_partition *partition, const struct mq_append *append);
 	/* A flush is under way: [L] keep the partition and its log; [U] no more. */
 	void (*hold)(struct mq_partition *partition);
 	void (*drop)(struct mq_partition *partition);

@@ -207,7 +207,7 @@ static void append_some(struct run *run)
 	bool write = false;
 
 	mq_list_init(&done);
-	if (!mq_store_may_append(run->disk.store, run->disk.logs[which], MQ_APPEND_CLIENT))
+	if (!mq_store_may_append(run->disk.store, run->disk.logs[which], MQ_APPEND_CLIENT, 0))
 		model_fail(&run->model, "the store refuses appends");
 	for (int i = 0; i < n; i++)
 		append_batch(run, which, &write);

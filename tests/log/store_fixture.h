@@ -203,7 +203,7 @@ static inline mq_err owner_append_batch(struct store_owner *o, struct mq_log *lo
 	ck_assert_ptr_nonnull(append.data);
 	memcpy(append.data, batch.data, batch.size);
 	owner_lock(o);
-	(void)mq_store_may_append(o->store, log, append.origin);
+	(void)mq_store_may_append(o->store, log, append.origin, append.size);
 	err = mq_log_append(log, &append, &write);
 	while (write) {
 		owner_unlock(o);
@@ -212,7 +212,7 @@ static inline mq_err owner_append_batch(struct store_owner *o, struct mq_log *lo
 		write = mq_log_write_end(log, &done, &marks);
 		err = append.err;
 	}
-	(void)mq_store_may_append(o->store, log, append.origin);
+	(void)mq_store_may_append(o->store, log, append.origin, 0);
 	owner_unlock(o);
 	free(append.data);
 	return err;

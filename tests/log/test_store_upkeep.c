@@ -287,7 +287,7 @@ START_TEST(a_worker_looks_at_a_full_disk_without_the_lock)
 	log = open_one();
 	sim_env_set_capacity(sim, 1 << 18);
 	pass(2000);
-	ck_assert(!mq_store_may_append(owner.store, log, MQ_APPEND_CLIENT));
+	ck_assert(!mq_store_may_append(owner.store, log, MQ_APPEND_CLIENT, 0));
 	sim_free_bytes = ops.free_bytes;
 	ops.free_bytes = free_bytes_unlocked;
 	env->ops = &ops;
@@ -296,7 +296,7 @@ START_TEST(a_worker_looks_at_a_full_disk_without_the_lock)
 	sim_env_set_capacity(sim, -1);
 	pass(2000);
 	env->ops = sim_ops;
-	ck_assert(mq_store_may_append(owner.store, log, MQ_APPEND_CLIENT));
+	ck_assert(mq_store_may_append(owner.store, log, MQ_APPEND_CLIENT, 0));
 }
 END_TEST
 
@@ -307,27 +307,27 @@ START_TEST(full_disk_refuses_appends_and_recovers_by_itself)
 	owner.args.free_bytes_min = 1 << 20;
 	sim_env_set_capacity(sim, 4 << 20);
 	log = open_one();
-	while (mq_store_may_append(owner.store, log, MQ_APPEND_CLIENT))
+	while (mq_store_may_append(owner.store, log, MQ_APPEND_CLIENT, 0))
 		append_some(log, 1, mq_env_wall_ms(env));
 	ck_assert_int_ge(mq_env_free_bytes(env, "/a"), (1 << 20) - (1 << 18));
 	/* Coordinators, as which the owner appends, have half of what is left. */
-	ck_assert(mq_store_may_append(owner.store, log, MQ_APPEND_COORDINATOR));
+	ck_assert(mq_store_may_append(owner.store, log, MQ_APPEND_COORDINATOR, 0));
 	ck_assert_int_eq(owner_append(&owner, log, "k", "v", 1), MQ_OK);
 	sim_env_set_capacity(sim, (4 << 20) - (512 << 10));
 	pass(2000);
-	ck_assert(!mq_store_may_append(owner.store, log, MQ_APPEND_COORDINATOR));
+	ck_assert(!mq_store_may_append(owner.store, log, MQ_APPEND_COORDINATOR, 0));
 	ck_assert_int_eq(owner_append(&owner, log, "k", "v", 1), MQ_E_KAFKA_STORAGE_ERROR);
 	ck_assert(!mq_log_failed(log));
 	sim_env_set_capacity(sim, 4 << 20);
 	pass(10000); /* it stays so */
-	ck_assert(!mq_store_may_append(owner.store, log, MQ_APPEND_CLIENT));
+	ck_assert(!mq_store_may_append(owner.store, log, MQ_APPEND_CLIENT, 0));
 	owner_close(&owner, true);
 	owner_open(&owner); /* and starts all the same */
 	log = owner_find(&owner, "t", 0);
-	ck_assert(!mq_store_may_append(owner.store, log, MQ_APPEND_CLIENT));
+	ck_assert(!mq_store_may_append(owner.store, log, MQ_APPEND_CLIENT, 0));
 	sim_env_set_capacity(sim, 16 << 20);
 	pass(2000);
-	ck_assert(mq_store_may_append(owner.store, log, MQ_APPEND_CLIENT));
+	ck_assert(mq_store_may_append(owner.store, log, MQ_APPEND_CLIENT, 0));
 	ck_assert_int_eq(owner_append(&owner, log, "k", "v", 1), MQ_OK);
 	ck_assert_int_eq(owner.n_failed, 0);
 }

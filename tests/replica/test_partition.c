@@ -31,10 +31,10 @@ static void leave(struct mq_shard *s, struct mq_list *tasks)
 	mq_tasks_run(tasks);
 }
 
-static bool may_append(struct mq_partition *p, enum mq_append_origin origin)
+static bool may_append(struct mq_partition *p, const struct mq_append *append)
 {
 	(void)p;
-	(void)origin;
+	(void)append;
 	return room;
 }
 
