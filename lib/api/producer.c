@@ -53,7 +53,7 @@ static mq_err check(const mq_producer *producer, mq_error *error)
 MQ_HOT mq_err mq_producer_send(mq_producer *producer, const mq_record *record, mq_sent_cb *done,
 			       void *arg, mq_error *error)
 {
-	if (!producer || is_foreign(producer))
+	if (MQ_UNLIKELY(!producer || is_foreign(producer)))
 		return check(producer, error);
 	return mq_prod_send(producer, record, done, arg, error);
 }

@@ -151,15 +151,29 @@ SSE_TARGET static inline uint64_t three_runs(uint64_t crc, const uint8_t *p, siz
 	return shift_by(crc, shift_2) ^ shift_by(b, shift_1) ^ c;
 }
 
-SSE_TARGET static MQ_HOT uint32_t crc_sse42(uint32_t start, const void *data, size_t size)
+/* As much as goes in threes. */
+SSE_TARGET static __attribute__((noinline)) uint64_t crc_threes(uint64_t crc, const uint8_t **data,
+								size_t *left)
 {
-	const uint8_t *p = data;
-	uint64_t crc = ~start;
+	const uint8_t *p = *data;
+	size_t size = *left;
 
 	for (; size >= 3 * LONG_RUN; size -= 3 * LONG_RUN, p += 3 * LONG_RUN)
 		crc = three_runs(crc, p, LONG_RUN, LONG_SHIFT_1, LONG_SHIFT_2);
 	for (; size >= 3 * SHORT_RUN; size -= 3 * SHORT_RUN, p += 3 * SHORT_RUN)
 		crc = three_runs(crc, p, SHORT_RUN, SHORT_SHIFT_1, SHORT_SHIFT_2);
+	*data = p;
+	*left = size;
+	return crc;
+}
+
+SSE_TARGET static MQ_HOT uint32_t crc_sse42(uint32_t start, const void *data, size_t size)
+{
+	const uint8_t *p = data;
+	uint64_t crc = ~start;
+
+	if (MQ_UNLIKELY(size >= 3 * SHORT_RUN))
+		crc = crc_threes(crc, &p, &size);
 	for (; size >= 8; size -= 8, p += 8)
 		crc = _mm_crc32_u64(crc, load_le64(p));
 	for (; size > 0; size--, p++)

@@ -39,8 +39,9 @@ void mq_pages_free(void *p, size_t size);
 
 static inline bool mq_bytes_eq(mq_bytes a, mq_bytes b)
 {
-	return a.size == b.size && !a.data == !b.data &&
-	       (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
+	if (a.size != b.size || a.data == b.data)
+		return a.size == b.size;
+	return a.data && b.data && memcmp(a.data, b.data, a.size) == 0;
 }
 
 static inline uint16_t mq_get16(const void *p)

@@ -178,7 +178,7 @@ __attribute__((hot)) int mq_system_pwritev(struct mq_env *env, struct mq_file *f
 {
 	(void)env;
 	assert(at >= 0 && n_iov >= 0);
-	if (n_iov == 1) {
+	if (__builtin_expect(n_iov == 1, 1)) {
 		ssize_t n = pwrite(file->fd, iov->iov_base, iov->iov_len, at);
 
 		if (__builtin_expect(n == (ssize_t)iov->iov_len, 1))

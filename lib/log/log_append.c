@@ -168,11 +168,13 @@ static MQ_HOT mq_err append_locked(struct mq_log *log, struct mq_append *append)
 	bool is_marker;
 	mq_err err;
 
-	if (log->failed || !mq_room_for(log->room, append->origin))
+	if (MQ_UNLIKELY(log->failed || !mq_room_for(log->room, append->origin)))
 		return MQ_E_KAFKA_STORAGE_ERROR;
-	if (append->origin == MQ_APPEND_CLIENT && append->size > log->conf.max_message_bytes)
+	if (MQ_UNLIKELY(append->size > log->conf.max_message_bytes) &&
+	    append->origin == MQ_APPEND_CLIENT)
 		return MQ_E_MESSAGE_TOO_LARGE;
-	if (append->size > log->conf.segment_bytes && append->origin != MQ_APPEND_REPLICA)
+	if (MQ_UNLIKELY(append->size > log->conf.segment_bytes) &&
+	    append->origin != MQ_APPEND_REPLICA)
 		return MQ_E_RECORD_LIST_TOO_LARGE;
 	err = examine(log, append);
 	if (err != MQ_OK)
@@ -303,7 +305,7 @@ static const struct mq_append *queue_first_write(const struct mq_log *log)
 	mq_list_each (node, &log->queue) {
 		const struct mq_append *a = mq_list_entry(node, struct mq_append, node);
 
-		if (!a->shadow)
+		if (MQ_LIKELY(!a->shadow))
 			return a;
 	}
 	return NULL;
@@ -406,13 +408,12 @@ static MQ_HOT int write_planned(struct mq_log *log)
 	rc =
 	    MQ_UNLIKELY(w->n > MQ_WRITE_APPENDS_FEW) ? write_many(log, file) : write_few(log, file);
 	/* Without room for the index it stays in memory and is tried again. */
-	if (rc == 0) {
+	if (MQ_LIKELY(rc == 0)) {
 		rc = mq_log_spill(log, w->segment, false);
-		if (rc == -ENOSPC || rc == -EDQUOT)
-			rc = 0;
+		if (MQ_LIKELY(rc == 0) || rc == -ENOSPC || rc == -EDQUOT)
+			return 0;
 	}
-	if (MQ_UNLIKELY(rc < 0))
-		w->tail_unknown = mq_env_truncate(log->env, file, w->position) < 0;
+	w->tail_unknown = mq_env_truncate(log->env, file, w->position) < 0;
 	return rc;
 }
 
@@ -438,9 +439,9 @@ MQ_HOT void mq_log_write_run(struct mq_log *log)
 	else if (rc == 0)
 		mq_list_append(&log->write.appends, &log->queue); /* only shadows */
 	mq_log_unlock(log);
-	if (MQ_UNLIKELY(rc == 0 && log->write.epochs.size))
+	if (MQ_UNLIKELY(log->write.epochs.size) && rc == 0)
 		rc = write_epochs(log);
-	if (rc == 0)
+	if (MQ_LIKELY(rc == 0))
 		rc = write_planned(log);
 	log->write.errnum = -rc;
 }
@@ -461,7 +462,8 @@ static void publish_batch(struct mq_log *log, struct mq_segment *segment,
 
 	mq_segment_count(segment, &appended, log->conf.index_interval_bytes);
 	mq_segment_recent_add(segment, &recent);
-	mq_epochs_assign(&log->epochs, batch->leader_epoch, batch->base_offset);
+	if (MQ_UNLIKELY(mq_epochs_is_new(&log->epochs, batch->leader_epoch)))
+		mq_epochs_assign(&log->epochs, batch->leader_epoch, batch->base_offset);
 	if (counts(batch, control != NULL) &&
 	    mq_producers_apply(&log->producers, batch, control, &aborted)) {
 		mq_txn_entry_put(mq_index_add(&segment->txn), &aborted);
@@ -484,7 +486,7 @@ static void publish(struct mq_log *log)
 
 		if (MQ_UNLIKELY(a->shadow))
 			continue;
-		if (log->end_offset <= log->flushed_offset)
+		if (MQ_UNLIKELY(log->end_offset <= log->flushed_offset))
 			log->unflushed_since_ms = a->now_ms;
 		walk_first(&walk, a);
 		do {

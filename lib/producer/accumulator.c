@@ -240,13 +240,13 @@ static bool runs_grow(struct mq_acc_batch *batch)
 MQ_HOT mq_err mq_acc_open(struct mq_acc *acc, struct mq_acc_part *part, size_t size, int64_t now_us,
 			  int64_t wall_ms)
 {
-	struct mq_acc_batch *batch = mq_acc_open_batch(part);
+	struct mq_acc_batch *batch;
 	size_t capacity = MQ_MAX(size, acc->settings.batch_size);
 	struct mq_batch_spec spec;
 	mq_err err;
 
-	if (batch)
-		batch->full = true;
+	if (MQ_UNLIKELY(!mq_list_empty(&part->queue)))
+		mq_list_entry(part->queue.prev, struct mq_acc_batch, list)->full = true;
 	err = batch_get(acc, page_round(capacity), &batch);
 	if (err != MQ_OK)
 		return err;

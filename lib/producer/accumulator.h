@@ -296,7 +296,7 @@ static inline bool mq_acc_append_short(struct mq_acc *acc, struct mq_acc_batch *
 	if (MQ_UNLIKELY(record->n_headers > 0 || (!run && batch->n_runs == batch->runs_capacity)))
 		return false;
 	size = mq_builder_append_short(&batch->builder, timestamp, record->key, record->value);
-	if (size == 0)
+	if (MQ_UNLIKELY(size == 0))
 		return false;
 	mq_acc_count(acc, batch, run, size, timestamp, done, arg);
 	return true;

@@ -46,7 +46,7 @@ static void take_first(struct mq_acc *acc, struct mq_acc_part *part, struct mq_l
 	struct mq_acc_batch *batch = first(part);
 
 	mq_list_remove(&batch->list);
-	if (mq_list_empty(&part->queue))
+	if (MQ_LIKELY(mq_list_empty(&part->queue)))
 		mq_list_remove(&part->active);
 	mq_list_push(batches, &batch->list);
 	batch->full = true;
@@ -74,7 +74,9 @@ MQ_HOT struct mq_acc_broker *mq_acc_drain(struct mq_acc *acc, int64_t now_us,
 		const struct mq_acc_batch *batch = first(part);
 		size_t more = batch->bytes.data ? batch->bytes.size : batch->builder.size;
 
-		if (MQ_UNLIKELY((broker && part->leader != broker) || ready_us(acc, part) > now_us))
+		if (MQ_UNLIKELY(broker != NULL) && part->leader != broker)
+			continue;
+		if (MQ_UNLIKELY(ready_us(acc, part) > now_us))
 			continue;
 		if (MQ_UNLIKELY(broker) && size + more > acc->settings.request_max)
 			break;

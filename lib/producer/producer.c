@@ -323,16 +323,20 @@ static void opened(struct mq_producer *p, struct mq_acc_part *part, struct mq_ac
 {
 	const struct mq_producer_settings *s = &p->acc.settings;
 	bool ready = s->linger_us == 0 || batch->list.prev != &part->queue;
-	int64_t due_us = batch->opened_us + (ready ? 0 : s->linger_us);
-
 	/* The answers of a broker that has its fill of requests come first. */
-	if (MQ_UNLIKELY(part->leader && part->leader->in_flight >= s->in_flight_max)) {
-		ready = false;
-		due_us = mq_acc_stale_us(&p->acc, batch);
+	bool waits = MQ_LIKELY(part->leader != NULL) &&
+		     MQ_UNLIKELY(part->leader->in_flight >= s->in_flight_max);
+	int64_t due_us;
+
+	if (MQ_LIKELY(p->direct_name[0] && ready && !waits)) {
+		mq_prod_pump_at(p, batch->opened_us);
+		return;
 	}
-	if (MQ_LIKELY(p->direct_name[0] && ready))
-		mq_prod_pump(p);
-	else if (due_us < p->timer_us)
+	if (waits)
+		due_us = mq_acc_stale_us(&p->acc, batch);
+	else
+		due_us = batch->opened_us + (ready ? 0 : s->linger_us);
+	if (due_us < p->timer_us)
 		mq_prod_wake(p);
 }
 
@@ -450,7 +454,7 @@ put_any(struct mq_producer *p, struct mq_acc_part *part, const mq_record *record
 {
 	mq_err err = MQ_E_FULL;
 
-	if (mq_acc_open_batch(part))
+	if (MQ_UNLIKELY(mq_acc_open_batch(part) != NULL))
 		err = put(p, part, record, done, arg);
 	if (MQ_LIKELY(err == MQ_E_FULL))
 		err = put_somewhere(p, part, record, done, arg, deadline_us, error);

@@ -297,9 +297,9 @@ static mq_err prepare(struct mq_request *req, int16_t version)
 /* In a transaction of version 1 the broker must not add to it. */
 static int16_t version_max(const struct mq_produce_call *call)
 {
-	return call->p->acc.settings.transactional_id && !call->adds
-		   ? VERSION_ADDS - 1
-		   : mq_produce_request_version_max;
+	if (MQ_UNLIKELY(call->p->acc.settings.transactional_id != NULL) && !call->adds)
+		return VERSION_ADDS - 1;
+	return mq_produce_request_version_max;
 }
 
 /* The addresses of leaders that an answer names (KIP-951). */
@@ -343,10 +343,8 @@ static void start_client(struct mq_produce_call *call, int64_t now_us)
 
 /* --- within the process ------------------------------------------------------------------- */
 
-static const char *direct_text(mq_err err)
+static MQ_COLD const char *direct_text(mq_err err)
 {
-	if (MQ_LIKELY(err == MQ_OK))
-		return "";
 	if (err == MQ_E_CONNECT)
 		return "no broker of this name runs in this process";
 	if (err == MQ_E_TIMED_OUT)
@@ -364,8 +362,9 @@ static MQ_HOT void direct_complete(struct mq_produce_call *call, int64_t now_us)
 		call->answer = MQ_E_TIMED_OUT;
 	if (MQ_UNLIKELY(call->answer == MQ_E_CLOSED))
 		p->direct_down = true;
-	complete(call, call->answer, direct_text(call->answer), call->answer != MQ_E_CONNECT,
-		 now_us);
+	complete(call, call->answer,
+		 MQ_LIKELY(call->answer == MQ_OK) ? "" : direct_text(call->answer),
+		 call->answer != MQ_E_CONNECT, now_us);
 }
 
 static void direct_post(struct mq_post *post)
@@ -496,9 +495,9 @@ static struct mq_produce_call *call_get(struct mq_producer *p)
 /* Takes the next request that is ready. The lock is held. */
 static struct mq_produce_call *call_take(struct mq_producer *p, int64_t now_us)
 {
-	struct mq_produce_call *call = mq_list_empty(&p->acc.active) ? NULL : call_get(p);
+	struct mq_produce_call *call = call_get(p);
 
-	if (!call)
+	if (MQ_UNLIKELY(!call))
 		return NULL;
 	call->broker = mq_acc_drain(&p->acc, now_us, &call->batches);
 	if (MQ_UNLIKELY(!call->broker)) {
@@ -507,12 +506,12 @@ static struct mq_produce_call *call_take(struct mq_producer *p, int64_t now_us)
 	}
 	mq_list_push(&p->calls, &call->list);
 	p->acc.counters.requests_in_flight++;
-	call->adds = p->acc.settings.transactional_id && p->txn.v2;
-	p->txn.started = p->txn.started || call->adds;
+	call->adds = MQ_UNLIKELY(p->acc.settings.transactional_id != NULL) && p->txn.v2;
+	p->txn.started |= call->adds;
 	call->is_direct = p->direct_name[0] != '\0';
 	if (MQ_LIKELY(call->is_direct)) {
 		p->n_direct++;
-		atomic_store(&call->direct, STARTING);
+		atomic_init(&call->direct, STARTING); /* nobody else sees it yet */
 		call->late = false;
 		call->deadline_us = now_us + (int64_t)p->acc.settings.request_ms * 1000;
 		call->answer = direct_open(p);
@@ -616,15 +615,31 @@ static void explain_expiring(struct mq_producer *p, int64_t now_us)
 	}
 }
 
-MQ_HOT void mq_prod_pump(struct mq_producer *p)
+/* When the loop's thread has to look again. On that thread. */
+static void arm_timer(struct mq_producer *p)
 {
-	int64_t now_us, due_us = INT64_MAX;
+	int64_t now_us = mq_env_now_us(p->env), due_us = INT64_MAX;
+
+	if (now_us >= p->room_us)
+		mq_prod_tell_room(p);
+	mq_prod_ask(p, now_us, &due_us);
+	due_us = MQ_MIN(due_us, mq_acc_due(&p->acc, now_us));
+	due_us = MQ_MIN(due_us, p->explain_us);
+	due_us = MQ_MIN(due_us, p->room_us);
+	due_us = MQ_MIN(due_us, mq_acc_trim(&p->acc, now_us));
+	due_us = MQ_MIN(due_us, expire_direct(p, now_us));
+	mq_timer_arm(&p->timer, due_us);
+	p->timer_us = due_us;
+}
+
+MQ_HOT void mq_prod_pump_at(struct mq_producer *p, int64_t now_us)
+{
 	bool on_loop = mq_loop_is_self(p->loop);
 
 	if (MQ_UNLIKELY(p->quiet))
 		return;
-	if (!on_loop && !p->direct_name[0]) {
-		wake_if_due(p, mq_env_now_us(p->env));
+	if (MQ_UNLIKELY(!p->direct_name[0]) && !on_loop) {
+		wake_if_due(p, now_us);
 		return;
 	}
 	if (MQ_UNLIKELY(p->pumping)) {
@@ -634,34 +649,30 @@ MQ_HOT void mq_prod_pump(struct mq_producer *p)
 		return;
 	}
 	p->pumping = true;
-	do {
+	for (;;) {
 		p->again = false;
-		now_us = mq_env_now_us(p->env);
-		if (on_loop && mq_acc_has_expired(&p->acc, now_us))
+		if (MQ_UNLIKELY(on_loop) && mq_acc_has_expired(&p->acc, now_us))
 			explain_expiring(p, now_us);
 		mq_acc_step(&p->acc, now_us);
 		if (MQ_UNLIKELY(p->acc.txn_failure.code != MQ_OK))
 			mq_ptxn_step(p);
-		while (send_one(p, &now_us))
+		while (!mq_list_empty(&p->acc.active) && send_one(p, &now_us))
 			;
 		mq_prod_report(p);
-	} while (MQ_UNLIKELY(p->again));
-	p->pumping = false;
-	if (MQ_UNLIKELY(on_loop)) {
+		if (MQ_LIKELY(!p->again))
+			break;
 		now_us = mq_env_now_us(p->env);
-		if (now_us >= p->room_us)
-			mq_prod_tell_room(p);
-		mq_prod_ask(p, now_us, &due_us);
-		due_us = MQ_MIN(due_us, mq_acc_due(&p->acc, now_us));
-		due_us = MQ_MIN(due_us, p->explain_us);
-		due_us = MQ_MIN(due_us, p->room_us);
-		due_us = MQ_MIN(due_us, mq_acc_trim(&p->acc, now_us));
-		due_us = MQ_MIN(due_us, expire_direct(p, now_us));
-		mq_timer_arm(&p->timer, due_us);
-		p->timer_us = due_us;
-	} else {
-		wake_if_due(p, now_us);
 	}
+	p->pumping = false;
+	if (MQ_UNLIKELY(on_loop))
+		arm_timer(p);
+	else
+		wake_if_due(p, now_us);
+}
+
+void mq_prod_pump(struct mq_producer *p)
+{
+	mq_prod_pump_at(p, mq_env_now_us(p->env));
 }
 
 void mq_prod_wake(struct mq_producer *p)

@@ -370,7 +370,7 @@ static uint32_t sum(const struct mq_builder *builder, const uint8_t *p, size_t s
 {
 	uint32_t head, rest;
 
-	if (builder->summed == MQ_BATCH_HEAD_SIZE)
+	if (MQ_LIKELY(builder->summed == MQ_BATCH_HEAD_SIZE))
 		return mq_crc32c(0, p + MQ_BATCH_CRC_FROM, size - MQ_BATCH_CRC_FROM);
 	head = mq_crc32c(0, p + MQ_BATCH_CRC_FROM, MQ_BATCH_HEAD_SIZE - MQ_BATCH_CRC_FROM);
 	rest = mq_crc32c(builder->crc, p + builder->summed, size - builder->summed);
@@ -406,10 +406,10 @@ MQ_HOT mq_err mq_builder_close(struct mq_builder *builder, struct mq_codec_scrat
 	mq_bytes plain, packed;
 	mq_err err;
 
-	if (!builder->data && !grow(builder, 0))
+	if (MQ_UNLIKELY(!builder->data) && !grow(builder, 0))
 		return mq_fail(error, MQ_E_NOMEM, "No memory for a record batch");
 	plain = mq_mem(builder->data + MQ_BATCH_HEAD_SIZE, size - MQ_BATCH_HEAD_SIZE);
-	if (compression != MQ_COMPRESSION_NONE && builder->record_count) {
+	if (MQ_UNLIKELY(compression != MQ_COMPRESSION_NONE) && builder->record_count) {
 		err = mq_codec_compress(scratch, compression, builder->spec.level, plain, &packed,
 					error);
 		if (err)

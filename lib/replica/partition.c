@@ -125,9 +125,9 @@ static void take_marks(struct mq_partition *partition, const struct mq_log_marks
 static int64_t mark_value(const struct mq_partition *partition, const struct mq_log_marks *marks,
 			  enum mq_mark mark)
 {
-	if (mark == MQ_MARK_HW)
-		return partition->high_watermark;
-	return mark == MQ_MARK_LEO ? marks->end_offset : marks->flushed_offset;
+	if (mark == MQ_MARK_LEO)
+		return marks->end_offset;
+	return mark == MQ_MARK_HW ? partition->high_watermark : marks->flushed_offset;
 }
 
 /* New waiters mostly wait for the end: looked for from behind. */
@@ -196,7 +196,8 @@ static void begin_flush(struct mq_partition *partition, const struct mq_log_mark
 			struct mq_list *tasks)
 {
 	/* Nobody may hold a lost partition anew: its last user may be leaving. */
-	if (partition->lost || partition->flushing || marks->end_offset <= marks->flushed_offset)
+	if (MQ_UNLIKELY(partition->lost || partition->flushing ||
+			marks->end_offset <= marks->flushed_offset))
 		return;
 	/* Who waits may do so since before the configuration was changed. */
 	if (MQ_LIKELY(!mq_log_conf(partition->log)->flush_before_ack &&
@@ -297,7 +298,7 @@ static MQ_HOT void settle(struct mq_partition_append *append, const struct mq_lo
 	struct mq_partition *partition = append->partition;
 	enum mq_mark mark = append->until;
 
-	if (mark == MQ_MARK_LEO && mq_log_conf(partition->log)->flush_before_ack)
+	if (MQ_UNLIKELY(mq_log_conf(partition->log)->flush_before_ack) && mark == MQ_MARK_LEO)
 		mark = MQ_MARK_FLUSHED;
 	append->waiter.offset = append->log.last_offset + 1;
 	append->waiter.fire = append_fire;
