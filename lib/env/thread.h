@@ -114,6 +114,7 @@ struct mq_cond {
 
 void mq_cond_init(struct mq_cond *cond);
 void mq_cond_deinit(struct mq_cond *cond);
+/* With the mutex held, where who is woken may free the condition. */
 void mq_cond_signal(struct mq_cond *cond);
 void mq_cond_broadcast(struct mq_cond *cond);
 
