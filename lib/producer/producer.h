@@ -106,7 +106,8 @@ mq_err mq_prod_close(struct mq_producer *p, int timeout_ms, uint64_t *n_lost, mq
 /* Sends what is ready, or has it sent; runs callbacks. The lock is held, and
  * given up meanwhile. */
 void mq_prod_pump(struct mq_producer *p);
-void mq_prod_pump_at(struct mq_producer *p, int64_t now_us); /* who knows the time */
+/* The same where the time is known already. */
+void mq_prod_pump_at(struct mq_producer *p, int64_t now_us);
 
 /* Makes the loop's thread look soon. The lock is held. */
 void mq_prod_wake(struct mq_producer *p);
