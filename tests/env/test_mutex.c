@@ -1,7 +1,6 @@
 /* Mutexes and conditions: who waits sleeps, nobody is forgotten, and what is
  * written under a mutex is seen under it. */
 #include <check.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -78,7 +77,8 @@ static void add_one(void *arg)
 	mq_mutex_unlock(&mutex);
 }
 
-/* Everybody sleeps before the mutex is given up; each that wakes wakes the next. */
+/* Somebody sleeps, or is about to, when the mutex is given up, and the others come
+ * at any time; each that wakes wakes the next. */
 START_TEST(test_sleepers)
 {
 	struct mq_thread threads[N_THREADS];

@@ -202,7 +202,7 @@ static void probe(struct thread *thread)
 
 	sim_check(mq_producer_flush(app->producer, (int)bound_ms, &error) == MQ_OK,
 		  "what was queued does not end within its time: %s", error.text);
-	until = sim_now() + app->request_ms * 1000 + 20 * SIM_SEC;
+	until = sim_now() + app->request_ms * 1000 + 16 * SIM_SEC;
 	while (!through && sim_now() < until) {
 		through = probe_once(thread, bound_ms);
 		if (!through)

@@ -72,7 +72,7 @@ int main(int argc, char **argv)
 						   .first = 1,
 						   .n = 600,
 						   .kept = kept,
-						   .n_kept = 4};
+						   .n_kept = mq_array_size(kept)};
 
 	return sim_main(&program, argc, argv);
 }
